@@ -1,0 +1,48 @@
+"""Clerk sessions in any WSGI application.
+
+``with_session(app)`` and ``require_session(app)`` wrap an application, ``Clerk(…)`` is an
+instance of one's own. Importing this package reads no environment and needs no key.
+"""
+
+from .claims import Auth, Session
+from .clerk import Clerk, default_clerk, set_default
+from .errors import (
+    ApiError,
+    ClerkError,
+    ClerkUnavailable,
+    ConfigurationError,
+    Forbidden,
+    Unauthenticated,
+)
+from .handlers import default_on_error, error_response, json_error_response, strict_on_error
+from .middleware import ClerkMiddleware, get_auth, get_session, require_session, with_session
+from .state import Handshake, RequestState, SignedIn, SignedOut
+
+__all__ = [
+    "ApiError",
+    "Auth",
+    "Clerk",
+    "ClerkError",
+    "ClerkMiddleware",
+    "ClerkUnavailable",
+    "ConfigurationError",
+    "Forbidden",
+    "Handshake",
+    "RequestState",
+    "Session",
+    "SignedIn",
+    "SignedOut",
+    "Unauthenticated",
+    "default_clerk",
+    "default_on_error",
+    "error_response",
+    "get_auth",
+    "get_session",
+    "json_error_response",
+    "require_session",
+    "set_default",
+    "strict_on_error",
+    "with_session",
+]
+
+__version__ = "0.1.0"

@@ -1,0 +1,93 @@
+"""Addresses: the public address of a request, and origins that can be compared.
+
+Values only. Which headers an address is read from is the business of ``context.py``.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote_plus, urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+# host[:port], and nothing that could move the rest of an address (rule D7).
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?")
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
+_DEFAULT_PORTS = {"http": "80", "https": "443"}
+
+
+def is_host(text: str) -> bool:
+    """Say whether a text is ``host`` or ``host:port``, with a port that exists."""
+    match = _HOST.fullmatch(text)
+    return match is not None and (match[2] is None or int(match[2]) <= 65535)
+
+
+def origin_of(scheme: str, host: str) -> str:
+    """Return ``scheme://host[:port]``, lower case and without the scheme's default port."""
+    name, _, port = host.lower().rpartition(":") if _has_port(host) else (host.lower(), "", "")
+    shown = "" if port in ("", _DEFAULT_PORTS.get(scheme)) else f":{int(port)}"
+    return f"{scheme}://{name}{shown}"
+
+
+def _has_port(host: str) -> bool:
+    return bool(re.search(r":[0-9]*$", host))
+
+
+def parse_origin(url: str) -> str | None:
+    """Return the origin of an absolute http(s) URL, ``None`` if it has none (RFC 6454)."""
+    try:
+        at = urlsplit(url)
+        host, port = at.hostname, at.port
+    except ValueError:
+        return None
+    if at.scheme not in _DEFAULT_PORTS or not host:
+        return None
+    name = f"[{host}]" if ":" in host else host
+    return origin_of(at.scheme, name if port is None else f"{name}:{port}")
+
+
+def is_of_other_origin(referrer: str, origin: str) -> bool:
+    """Say whether a ``Referer`` names a page of another origin; junk names none."""
+    match = _SCHEME.match(referrer)
+    if match is None:
+        return False
+    came_from = parse_origin(referrer)
+    if came_from is None:
+        return match[1].lower() not in _DEFAULT_PORTS
+    return came_from != origin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """A request's public address: ``origin``, percent-encoded ``path`` and raw ``query``."""
+
+    origin: str
+    path: str
+    query: str
+
+    def without(self, names: Collection[str]) -> str:
+        """Return the address as text, without the query parameters of those names."""
+        kept = [pair for pair in self.query.split("&") if _name_of(pair) not in names]
+        query = "&".join(kept)
+        return f"{self.origin}{self.path}?{query}" if query else f"{self.origin}{self.path}"
+
+    def __str__(self) -> str:
+        return self.without(())
+
+
+def _name_of(pair: str) -> str:
+    return unquote_plus(pair.partition("=")[0], errors="replace")
+
+
+def encode_path(path: str) -> str:
+    """Percent-encode a path of a WSGI environ (latin-1 text, PEP 3333)."""
+    encoded = quote(path.encode("latin-1", "replace"), safe="/:@!$&'()*+,;=~-._")
+    return encoded if encoded.startswith("/") else f"/{encoded}"
+
+
+def encode_query(query: str) -> str:
+    """Return a raw query string in which nothing but ASCII and no white space is left."""
+    return quote(query.encode("latin-1", "replace"), safe="/:@!$&'()*+,;=~-._?%[]{}|^`\\")

@@ -1,0 +1,268 @@
+"""The decision: from what a request carries to a state (docs/protocol.md).
+
+A function of the request, the settings, the keys, Clerk's API and the clock. It never sees an
+environ, WebOb, a socket or ``os.environ``, and it never raises for what a client sent.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .address import is_of_other_origin
+from .claims import Auth
+from .cookies import (
+    CLIENT_UAT,
+    DEV_BROWSER,
+    SESSION,
+    CookieSelection,
+    SessionCookies,
+    Unverified,
+    whole_number,
+)
+from .handshake import (
+    HANDSHAKE,
+    MAX_REDIRECTS,
+    NONCE,
+    REDIRECT_COUNT,
+    may_be_redirected,
+    redirect_count,
+)
+from .jws import Malformed, parse_jws
+from .machine import MachineRefused, machine_type_of
+from .settings import MACHINE_TOKENS, SESSION_TOKEN
+from .state import RequestState, SignedIn, SignedOut
+from .sync import answer_satellite
+from .visit import Visit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .frontend import FrontendApi
+    from .handshake import Handshakes, Request
+    from .judge import TokenJudge
+    from .machine import MachineVerifier
+    from .organizations import OrganizationSync
+    from .resolve import HandshakeResolver
+    from .sync import Satellite
+    from .tokens import SessionTokenVerifier
+
+SESSION_PARAMETER = "_clerk_session_id"
+
+
+class Authenticator:
+    """Decides requests of one instance: which carrier counts, then what it is worth.
+
+    ``accepts`` is a token type, a tuple of them, or ``"any"``.
+    """
+
+    def __init__(
+        self,
+        accepts: str | tuple[str, ...],
+        cookie_path: CookiePath,
+        judge: TokenJudge,
+        machines: MachineVerifier,
+        *,
+        clock: Callable[[], float],
+    ) -> None:
+        self._accepts = accepts
+        self._cookie_path = cookie_path
+        self._judge = judge
+        self._machines = machines
+        self._clock = clock
+
+    @property
+    def cookie_names(self) -> frozenset[str]:
+        """The cookies that the decision may ask for."""
+        return self._cookie_path.names
+
+    def decide(self, request: Request) -> RequestState:
+        """Return the state of a request."""
+        visit = Visit(request, self._clock(), self._cookie_path.choose)
+        bearer = request.bearer_token
+        state = self._decide_bearer(visit, bearer) if bearer else self._decide_without(visit)
+        return _match_named_session(request, state)
+
+    def _decide_bearer(self, visit: Visit, text: str) -> RequestState:
+        """Section 3: a token in the ``Authorization`` header."""
+        if self._accepts == SESSION_TOKEN:
+            return self._judge.judge_bearer(visit, text)
+        kind = machine_type_of(text)
+        if not self._is_accepted(kind or SESSION_TOKEN):
+            return self._mismatch()
+        if kind is None:
+            return self._judge.judge_bearer(visit, text)
+        return self._decide_machine(visit, text, kind)
+
+    def _decide_machine(self, visit: Visit, text: str, kind: str) -> RequestState:
+        try:
+            return SignedIn.of_machine(text, self._machines.verify(text, kind, visit.now))
+        except MachineRefused as error:
+            return SignedOut(
+                reason=error.reason, message=error.message, token_type=error.token_type
+            )
+
+    def _decide_without(self, visit: Visit) -> RequestState:
+        """No token in the header: the cookies, if a session is welcome at all."""
+        if self._accepts in MACHINE_TOKENS:
+            return SignedOut(reason="No token in header", token_type=str(self._accepts))
+        if not self._is_accepted(SESSION_TOKEN):
+            return self._mismatch()
+        return self._cookie_path.decide(visit)
+
+    def _is_accepted(self, kind: str) -> bool:
+        accepts = self._accepts
+        return accepts in ("any", kind) if isinstance(accepts, str) else kind in accepts
+
+    def _mismatch(self) -> SignedOut:
+        return SignedOut(
+            reason="token-type-mismatch",
+            message="A token of this type is not accepted here.",
+            token_type=self._accepts if isinstance(self._accepts, str) else None,
+        )
+
+
+class CookiePath:
+    """Section 4: what the cookies of a browser say, step by step.
+
+    Each step returns a state, or ``None`` to go on with the next one. Without a publishable key
+    ``frontend`` and ``selection`` are ``None``: then nothing redirects, and there is one set of
+    cookies.
+    """
+
+    def __init__(
+        self,
+        *,
+        frontend: FrontendApi | None,
+        selection: CookieSelection | None,
+        satellite: Satellite | None,
+        organizations: OrganizationSync | None,
+        handshakes: Handshakes,
+        resolver: HandshakeResolver,
+        judge: TokenJudge,
+        verifier: SessionTokenVerifier,
+    ) -> None:
+        self._frontend = frontend
+        self._development = frontend is not None and frontend.development
+        self._selection = selection
+        self._satellite = satellite
+        self._organizations = organizations
+        self._handshakes = handshakes
+        self._resolver = resolver
+        self._judge = judge
+        self._verifier = verifier
+        own = selection.names if selection else (SESSION, CLIENT_UAT)
+        self.names = frozenset((*own, HANDSHAKE, NONCE, REDIRECT_COUNT))
+
+    def choose(self, request: Request, now: float) -> SessionCookies:
+        """Return the cookies that count for a request."""
+        cookies = request.cookies
+        if self._selection is not None:
+            return self._selection.choose(cookies, self._read_unverified, now)
+        uat = cookies.get(CLIENT_UAT)
+        client_uat = None if uat is None else whole_number(uat)
+        return SessionCookies(session=cookies.get(SESSION), client_uat=client_uat)
+
+    def decide(self, visit: Visit) -> RequestState:
+        """Walk the steps."""
+        state = self._resolver.resolve(visit)  # 1
+        if state is None:
+            state = (
+                self._sync_satellite(visit)
+                or self._answer_satellite(visit)
+                or self._sync_dev_browser(visit)
+                or self._miss_cookies(visit)
+            )
+            if state is None:
+                state = self._judge.judge_cookie(visit, visit.cookies.session or "")  # 9 to 12
+                state = self._sync_cross_origin(visit, state) or state
+        return self._activate_organization(visit, state) or state
+
+    def _sync_satellite(self, visit: Visit) -> RequestState | None:
+        """Step 2: a satellite asks the primary."""
+        if self._satellite is None:
+            return None
+        return self._satellite.sync(visit.request, visit.cookies, self._handshakes)
+
+    def _answer_satellite(self, visit: Visit) -> RequestState | None:
+        """Step 3: a primary answers a satellite in development."""
+        if not self._development or self._satellite is not None:
+            return None
+        return answer_satellite(visit.request, visit.cookies)
+
+    def _sync_dev_browser(self, visit: Visit) -> RequestState | None:
+        """Steps 4 and 5: development browsers are known by a token of their own."""
+        if not self._development:
+            return None
+        if visit.request.query(DEV_BROWSER):
+            return self._interrupt(visit, "dev-browser-sync")
+        if not visit.cookies.dev_browser:
+            return self._interrupt(visit, "dev-browser-missing")
+        return None
+
+    def _miss_cookies(self, visit: Visit) -> RequestState | None:
+        """Steps 6 to 8: the session cookie and ``__client_uat`` must agree."""
+        cookies = visit.cookies
+        if cookies.session:
+            is_signed_out = cookies.client_uat == 0
+            return self._interrupt(visit, NO_CLIENT_UAT) if is_signed_out else None
+        if cookies.client_uat:
+            return self._interrupt(visit, "client-uat-but-no-session-token")
+        return SignedOut(reason="session-token-and-uat-missing", message="Nobody is signed in.")
+
+    def _sync_cross_origin(self, visit: Visit, state: RequestState) -> RequestState | None:
+        """Step 13: a page of another origin may have changed who is signed in."""
+        if not isinstance(state, SignedIn) or state.extra_headers or self._frontend is None:
+            return None
+        request = visit.request
+        referrer = request.header("Referer")
+        if not referrer or self._satellite is not None or redirect_count(request) > 0:
+            return None
+        if request.method != "GET" or request.header("Sec-Fetch-Dest") != "document":
+            return None
+        origin = request.address.origin
+        if not is_of_other_origin(referrer, origin):
+            return None
+        if self._frontend.is_known_referrer(referrer, origin):
+            return None
+        return self._interrupt(visit, "primary-domain-cross-origin-sync")
+
+    def _activate_organization(self, visit: Visit, state: RequestState) -> RequestState | None:
+        """Step 14: a page that names an organization wants it active (section 8)."""
+        if self._organizations is None or not isinstance(state, SignedIn):
+            return None
+        auth = state.auth
+        wanted = self._organizations.wanted(visit.request.address)
+        if wanted is None or not isinstance(auth, Auth) or not auth or wanted.is_active(auth):
+            return None
+        if redirect_count(visit.request) >= MAX_REDIRECTS or not may_be_redirected(visit.request):
+            return None
+        return self._interrupt(visit, "active-organization-mismatch")
+
+    def _interrupt(self, visit: Visit, reason: str) -> RequestState:
+        return self._handshakes.start(visit.request, visit.cookies, reason)
+
+    def _read_unverified(self, text: str) -> Unverified | None:
+        """Read what the choice of cookies needs; nothing else is done with it."""
+        known = self._verifier.recall(text)
+        try:
+            claims = known.claims if known else parse_jws(text).payload
+        except Malformed:
+            return None
+        return Unverified.of(claims)
+
+
+NO_CLIENT_UAT = "session-token-but-no-client-uat"
+
+
+def _match_named_session(request: Request, state: RequestState) -> RequestState:
+    """Let only the session answer that ``_clerk_session_id`` names, if it names one."""
+    if not isinstance(state, SignedIn) or not isinstance(state.full_auth, Auth):
+        return state
+    named = request.query(SESSION_PARAMETER)
+    if not named or named == [state.full_auth.session_id]:
+        return state
+    return SignedOut(
+        reason="session-id-mismatch",
+        message="The token is not of the session that the query names.",
+        extra_headers=state.extra_headers,
+    )

@@ -1,0 +1,265 @@
+"""What a verified token says: ``Auth`` and ``Session``, and how they are read from claims.
+
+Claims come in two versions (docs/protocol.md, "Session token"). A claim of an unexpected shape
+counts as absent (rule D11). Everything handed out is immutable or a copy, because one verified
+token serves many requests.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+Claims = dict[str, Any]
+
+_FEATURE = re.compile(r"\s*([a-z]+)\s*:\s*([^:\s]+)\s*")
+_MASKS = re.compile(r"\s*[0-9]{1,400}\s*(,\s*[0-9]{1,400}\s*)*")
+
+
+def freeze(value: Any) -> Any:
+    """Return a read-only view of JSON data: mappings and tuples instead of dicts and lists."""
+    if isinstance(value, dict):
+        return MappingProxyType({name: freeze(member) for name, member in value.items()})
+    if isinstance(value, list):
+        return tuple(freeze(member) for member in value)
+    return value
+
+
+def copied(value: Any) -> Any:
+    """Return JSON data that shares nothing mutable with ``value``."""
+    if isinstance(value, dict):
+        return {name: copied(member) for name, member in value.items()}
+    if isinstance(value, list):
+        return [copied(member) for member in value]
+    return value
+
+
+def text_claim(claims: Mapping[str, Any], name: str) -> str | None:
+    """Return a claim that is a non-empty string, else ``None``."""
+    value = claims.get(name)
+    return value if isinstance(value, str) and value else None
+
+
+def actor_of(claims: Claims) -> Mapping[str, Any] | None:
+    """Return who acts for the user (the ``act`` claim), read-only."""
+    actor = claims.get("act")
+    return freeze(actor) if isinstance(actor, dict) else None
+
+
+def is_pending(claims: Claims) -> bool:
+    """Say whether the session still has tasks to do before it counts (``sts``)."""
+    return claims.get("sts") == "pending"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Organization:
+    """The active organization of a session token; all ``None`` if there is none."""
+
+    id: str | None = None
+    role: str | None = None
+    slug: str | None = None
+    permissions: tuple[str, ...] | None = None
+
+
+def organization_of(claims: Claims) -> Organization:
+    """Read the active organization from claims of version 1 or 2."""
+    if claims.get("v") != 2:
+        return _organization_v1(claims)
+    o = claims.get("o")
+    if not isinstance(o, dict):
+        return Organization()
+    role = text_claim(o, "rol")
+    return Organization(
+        id=text_claim(o, "id"),
+        role=f"org:{role}" if role else None,
+        slug=text_claim(o, "slg"),
+        permissions=_permissions_v2(claims.get("fea"), o.get("per"), o.get("fpm")),
+    )
+
+
+def _organization_v1(claims: Claims) -> Organization:
+    permissions = claims.get("org_permissions")
+    return Organization(
+        id=text_claim(claims, "org_id"),
+        role=text_claim(claims, "org_role"),
+        slug=text_claim(claims, "org_slug"),
+        permissions=freeze(permissions) if isinstance(permissions, list) else None,
+    )
+
+
+def _permissions_v2(features: Any, permissions: Any, masks: Any) -> tuple[str, ...]:
+    """Expand the bit masks of version 2: bit k of mask i grants permission k on feature i."""
+    if not isinstance(permissions, str) or not isinstance(masks, str):
+        return ()
+    if not permissions or not _MASKS.fullmatch(masks):
+        return ()
+    names = [name.strip() for name in permissions.split(",")]
+    pairs = zip(_organization_features(features), masks.split(","), strict=False)
+    return tuple(
+        f"org:{feature}:{name}"
+        for feature, mask in pairs
+        for bit, name in enumerate(names)
+        if int(mask) >> bit & 1
+    )
+
+
+def _organization_features(features: Any) -> list[str]:
+    """Return the slugs of the features whose scope includes the organization, in order."""
+    if not isinstance(features, str):
+        return []
+    found = [_FEATURE.fullmatch(entry) for entry in features.split(",")]
+    if not all(found):
+        return []
+    return [match[2] for match in found if match and "o" in match[1]]
+
+
+def _factor_ages(claims: Claims) -> tuple[float, float] | None:
+    ages = claims.get("fva")
+    if not isinstance(ages, list) or len(ages) != 2:
+        return None
+    if any(isinstance(age, bool) or not isinstance(age, (int, float)) for age in ages):
+        return None
+    return ages[0], ages[1]
+
+
+class Auth:
+    """What a request may do; falsy when nobody is signed in, and then every field is ``None``.
+
+    Read-only. ``claims`` is a fresh copy each time it is read; ``factor_verification_age`` is a
+    pair of minutes since the first and the second factor, -1 for never.
+    """
+
+    __slots__ = ("_claims", "_organization", "_session_status")
+
+    _claims: Claims | None
+    _organization: Organization | None
+    _session_status: str | None
+
+    def __init__(self, claims: Claims | None = None, *, session_status: str | None = None) -> None:
+        object.__setattr__(self, "_claims", claims)
+        object.__setattr__(self, "_organization", None)
+        object.__setattr__(self, "_session_status", session_status)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"Auth is read-only: {name}")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"Auth is read-only: {name}")
+
+    def __bool__(self) -> bool:
+        return self._claims is not None
+
+    def __repr__(self) -> str:
+        return f"Auth(user_id={self.user_id!r}, session_id={self.session_id!r})"
+
+    def _text(self, name: str) -> str | None:
+        return None if self._claims is None else text_claim(self._claims, name)
+
+    def _active_organization(self) -> Organization:
+        if self._organization is None:
+            found = Organization() if self._claims is None else organization_of(self._claims)
+            object.__setattr__(self, "_organization", found)
+            return found
+        return self._organization
+
+    @property
+    def token_type(self) -> str:
+        """Always ``"session_token"``."""
+        return "session_token"
+
+    @property
+    def is_authenticated(self) -> bool:
+        """Whether a user is signed in."""
+        return self._claims is not None
+
+    @property
+    def user_id(self) -> str | None:
+        """The user, ``user_…`` (claim ``sub``)."""
+        return self._text("sub")
+
+    @property
+    def session_id(self) -> str | None:
+        """The session, ``sess_…`` (claim ``sid``)."""
+        return self._text("sid")
+
+    @property
+    def session_status(self) -> str | None:
+        """``"active"`` or ``"pending"``; ``None`` where the token does not say."""
+        return self._text("sts") if self._claims is not None else self._session_status
+
+    @property
+    def org_id(self) -> str | None:
+        """The active organization, ``org_…``."""
+        return self._active_organization().id
+
+    @property
+    def org_role(self) -> str | None:
+        """The user's role in the active organization, such as ``org:admin``."""
+        return self._active_organization().role
+
+    @property
+    def org_slug(self) -> str | None:
+        """The active organization's slug."""
+        return self._active_organization().slug
+
+    @property
+    def org_permissions(self) -> tuple[str, ...] | None:
+        """Permissions in the active organization, such as ``org:teams:read``."""
+        return self._active_organization().permissions
+
+    @property
+    def factor_verification_age(self) -> tuple[float, float] | None:
+        """Minutes since the first and the second factor were verified; -1 means never."""
+        return None if self._claims is None else _factor_ages(self._claims)
+
+    @property
+    def actor(self) -> Mapping[str, Any] | None:
+        """Who acts for the user (impersonation), read-only."""
+        return None if self._claims is None else actor_of(self._claims)
+
+    @property
+    def claims(self) -> Claims | None:
+        """All claims of the token, copied."""
+        return None if self._claims is None else copied(self._claims)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """A session of a user; what its source does not say is ``None``.
+
+    A session token names ``id``, ``user_id``, ``status`` and ``actor``; Clerk's API knows the
+    rest. Times are aware datetimes, ``raw`` is Clerk's own answer.
+    """
+
+    id: str | None
+    user_id: str
+    client_id: str | None = None
+    status: str | None = None
+    last_active_at: datetime | None = None
+    expire_at: datetime | None = None
+    abandon_at: datetime | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    actor: Mapping[str, Any] | None = None
+    last_active_organization_id: str | None = None
+    latest_activity: Mapping[str, Any] | None = None
+    tasks: tuple[Any, ...] | None = None
+    raw: Mapping[str, Any] | None = field(default=None, repr=False, compare=False)
+
+    @classmethod
+    def from_claims(cls, claims: Claims) -> Session:
+        """Make the session that a verified session token names."""
+        organization = organization_of(claims)
+        return cls(
+            id=text_claim(claims, "sid"),
+            user_id=claims["sub"],
+            status=text_claim(claims, "sts"),
+            actor=actor_of(claims),
+            last_active_organization_id=organization.id,
+        )

@@ -1,0 +1,162 @@
+"""What a request asks and carries, read from a WSGI environ (PEP 3333).
+
+The one place that knows ``environ`` and WebOb on the way in. Nothing is parsed before somebody
+asks for it, nothing in a header or a query raises, and the application's environ is not touched.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, unquote, unquote_to_bytes
+
+from .address import Address, encode_path, encode_query, is_host, origin_of
+from .cookies import split_cookies
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+_BEARER = re.compile(r"bearer +([^ ].*)", re.IGNORECASE | re.DOTALL)
+_BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
+# A value with a quote at one end only, or with anything after the second, is no quoted value.
+_QUOTED = re.compile(r'"(?:[^"\\\n]|\\[^\n])*"')
+
+
+class RequestContext:
+    """One request; ``cookie_names`` are the cookies that may ever be asked for.
+
+    ``trust_forwarded`` takes host and scheme from ``X-Forwarded-*`` (rule D7).
+    """
+
+    __slots__ = ("_cookie_names", "_cookies", "_environ", "_query", "_trust_forwarded")
+
+    def __init__(
+        self,
+        environ: Mapping[str, Any],
+        cookie_names: Collection[str],
+        *,
+        trust_forwarded: bool = False,
+    ) -> None:
+        self._environ = environ
+        self._cookie_names = cookie_names
+        self._trust_forwarded = trust_forwarded
+        self._cookies: dict[str, str] | None = None
+        self._query: dict[str, list[str]] | None = None
+
+    @property
+    def method(self) -> str:
+        """The request method as sent."""
+        return str(self._environ.get("REQUEST_METHOD", "GET"))
+
+    @property
+    def bearer_token(self) -> str | None:
+        """The token of the ``Authorization`` header; another scheme has none (rule D20).
+
+        A value without a space is a token by itself.
+        """
+        value = self._environ.get("HTTP_AUTHORIZATION")
+        return parse_authorization(value) if value else None
+
+    @property
+    def cookies(self) -> Mapping[str, str]:
+        """The cookies of the names given, decoded; empty ones are left out."""
+        if self._cookies is None:
+            header = self._environ.get("HTTP_COOKIE")
+            names = self._cookie_names
+            self._cookies = split_cookies(header, names, decode_cookie) if header else {}
+        return self._cookies
+
+    def header(self, name: str) -> str:
+        """Return a request header, empty if it is absent."""
+        return str(self._environ.get("HTTP_" + name.upper().replace("-", "_"), ""))
+
+    @property
+    def address(self) -> Address:
+        """The public address: what the WSGI server reports, or a trusted proxy."""
+        environ = self._environ
+        path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+        return Address(
+            origin=origin_of(self._scheme(), self._host()),
+            path=encode_path(path),
+            query=encode_query(environ.get("QUERY_STRING", "")),
+        )
+
+    def _scheme(self) -> str:
+        forwarded = self._forwarded("X-Forwarded-Proto").lower()
+        reported = str(self._environ.get("wsgi.url_scheme", "http"))
+        return forwarded if forwarded in ("http", "https") else reported
+
+    def _host(self) -> str:
+        """The first of forwarded host, ``Host`` and the server's own name that is a host."""
+        for host in (self._forwarded("X-Forwarded-Host"), self.header("Host")):
+            if is_host(host):
+                return host
+        environ = self._environ
+        return f"{environ.get('SERVER_NAME', 'localhost')}:{environ.get('SERVER_PORT', '80')}"
+
+    def _forwarded(self, name: str) -> str:
+        return self.header(name).partition(",")[0] if self._trust_forwarded else ""
+
+    def query(self, name: str) -> list[str]:
+        """Return all values of a query parameter, decoded once, in order."""
+        if self._query is None:
+            text = self._environ.get("QUERY_STRING")
+            self._query = parse_query(text) if text else {}
+        return self._query.get(name, [])
+
+
+def parse_authorization(value: str) -> str | None:
+    """Return the bearer token of an ``Authorization`` value (RFC 9110 section 11.4)."""
+    value = value.strip(" \t")
+    if " " not in value:
+        return value or None
+    match = _BEARER.fullmatch(value)
+    return match[1] if match else None
+
+
+def decode_cookie(value: str) -> str:
+    """Decode a cookie value that is not plain (rule D27): quotes first, then percent signs."""
+    if _QUOTED.fullmatch(value):
+        value = _unquoted(value)
+    if "%" not in value or _BAD_PERCENT.search(value):
+        return value
+    try:
+        return unquote(value, errors="strict")
+    except UnicodeDecodeError:
+        return value
+
+
+def _unquoted(value: str) -> str:
+    # The type stubs of WebOb do not list it.
+    from webob.cookies import parse_cookie  # type: ignore[attr-defined]
+
+    latin = value.encode("latin-1", "replace").decode("latin-1")
+    [(_, unquoted)] = parse_cookie(f"quoted={latin}")
+    return str(unquoted, "latin-1")
+
+
+def parse_query(text: str) -> dict[str, list[str]]:
+    """Return the parameters of a query string by name, decoded once.
+
+    Only ``&`` separates; bytes that are not UTF-8 are replaced, never raised.
+    """
+    from webob import Request
+
+    clean = "&".join(map(_clean_pair, text.split("&"))) if _UNCLEAN.search(text) else text
+    found: dict[str, list[str]] = {}
+    for name, value in Request({"QUERY_STRING": clean}).GET.items():
+        found.setdefault(name, []).append(value)
+    return found
+
+
+# What WebOb would split at (a semicolon) or stumble over (bytes that may not be UTF-8).
+_UNCLEAN = re.compile(r"[;%]|[^\x00-\x7f]")
+
+
+def _clean_pair(pair: str) -> str:
+    return "=".join(map(_clean_text, pair.split("=", 1)))
+
+
+def _clean_text(text: str) -> str:
+    raw = unquote_to_bytes(text.replace("+", " ").encode("latin-1", "replace"))
+    return quote(raw.decode("utf-8", "replace"), safe="")

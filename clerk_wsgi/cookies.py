@@ -1,0 +1,164 @@
+"""Cookies of an instance: their names, how a header is split, and which copies count.
+
+A header is split by RFC 6265 section 5.4, at ``;`` and at the first ``=``, before anything is
+decoded; names are exact and the first of a repeated name wins.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+    from .settings import PublishableKey
+
+SESSION = "__session"
+CLIENT_UAT = "__client_uat"
+DEV_BROWSER = "__clerk_db_jwt"
+REFRESH = "__refresh"
+
+MAX_HEADER = 65536
+
+_PLAIN = re.compile(r"[^\"%]*")
+_DIGITS = re.compile(r"[0-9]{1,15}")
+_SCHEME = re.compile(r"https?://", re.IGNORECASE)
+
+
+def split_cookies(
+    header: str, names: Collection[str], decode: Callable[[str], str]
+) -> dict[str, str]:
+    """Return the cookies of those names; empty values count as absent.
+
+    ``decode`` is asked about values that hold a quote or a percent sign (rule D27).
+    A header over 64 kB is not read at all.
+    """
+    found: dict[str, str] = {}
+    if len(header) > MAX_HEADER:
+        return found
+    for piece in header.split(";"):
+        name, equals, value = piece.partition("=")
+        name = name.strip(" \t")
+        if name in names and equals and name not in found:
+            value = value.strip(" \t")
+            found[name] = value if _PLAIN.fullmatch(value) else decode(value)
+    return {name: value for name, value in found.items() if value}
+
+
+def whole_number(text: str | None) -> int:
+    """Return a cookie's number; 0 for anything but one to fifteen digits (rule D21)."""
+    return int(text) if text and _DIGITS.fullmatch(text) else 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionCookies:
+    """The cookies that count for one request, whichever copies they came from.
+
+    ``client_uat`` is when the client last changed, in Unix seconds, 0 for signed out; it is
+    ``None`` only where no publishable key is known and the cookie is absent.
+    """
+
+    session: str | None = None
+    client_uat: int | None = None
+    dev_browser: str | None = None
+    refresh: str | None = None
+    suffixed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unverified:
+    """What the selection needs of a session cookie before it was verified."""
+
+    issuer: object
+    issued_at: float
+    expires_at: float | None
+
+    @classmethod
+    def of(cls, claims: Mapping[str, object]) -> Unverified:
+        """Read it from claims; what is no number counts as absent."""
+        return cls(
+            issuer=claims.get("iss"),
+            issued_at=_number(claims.get("iat")) or 0,
+            expires_at=_number(claims.get("exp")),
+        )
+
+    def is_expired(self, now: float) -> bool:
+        """Say whether it has expired at ``now``, without clock skew."""
+        return self.expires_at is not None and self.expires_at <= int(now)
+
+
+class CookieSelection:
+    """Chooses between ``__session`` and ``__session_<suffix>`` (docs/protocol.md, "Suffixed").
+
+    ``issuer`` is the Frontend API host that the instance's tokens name.
+    """
+
+    def __init__(self, key: PublishableKey, issuer: str) -> None:
+        suffix = key.suffix
+        self._issuer = issuer
+        self._development = key.instance_type == "development"
+        self.session = f"{SESSION}_{suffix}"
+        self.client_uat = f"{CLIENT_UAT}_{suffix}"
+        self.dev_browser = f"{DEV_BROWSER}_{suffix}"
+        self.refresh = f"{REFRESH}_{suffix}"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every cookie name that may count; of refresh cookies only the suffixed one does."""
+        plain = (SESSION, CLIENT_UAT, DEV_BROWSER)
+        return (*plain, self.session, self.client_uat, self.dev_browser, self.refresh)
+
+    def choose(
+        self, cookies: Mapping[str, str], read: Callable[[str], Unverified | None], now: float
+    ) -> SessionCookies:
+        """Return the cookies that count; ``read`` parses a session cookie, ``None`` if it cannot."""
+        if self._is_suffixed(cookies, read, now):
+            names = (self.session, self.client_uat, self.dev_browser)
+        else:
+            names = (SESSION, CLIENT_UAT, DEV_BROWSER)
+        session, client_uat, dev_browser = names
+        return SessionCookies(
+            session=cookies.get(session),
+            client_uat=whole_number(cookies.get(client_uat)),
+            dev_browser=cookies.get(dev_browser),
+            refresh=cookies.get(self.refresh),
+            suffixed=names[0] != SESSION,
+        )
+
+    def _is_suffixed(
+        self, cookies: Mapping[str, str], read: Callable[[str], Unverified | None], now: float
+    ) -> bool:
+        """Walk the selection table; the comments number its rows."""
+        plain, suffixed = cookies.get(SESSION), cookies.get(self.session)
+        plain_uat, uat = cookies.get(CLIENT_UAT), cookies.get(self.client_uat)
+        mine = read(plain) if plain else None
+        if plain and not (mine and mine.issuer):
+            return False  # 1: not a token of Clerk's
+        if mine and not self._is_own(mine.issuer):
+            return True  # 2: of another instance
+        if not suffixed and not uat:
+            return False  # 3: nothing to choose
+        theirs = read(suffixed) if suffixed else None
+        if plain_uat != "0":
+            if uat == "0":
+                return False  # 5: signed out here, signed in there
+            if _issued_at(mine) > _issued_at(theirs):
+                return False  # 4: the plain one is newer
+        elif uat != "0" and self._development and theirs and theirs.is_expired(now):
+            return False  # 6: signed out there, and nothing valid here
+        return bool(uat or not suffixed)  # 7 and 8
+
+    def _is_own(self, issuer: object) -> bool:
+        return isinstance(issuer, str) and _SCHEME.sub("", issuer) == self._issuer
+
+
+def _issued_at(token: Unverified | None) -> float:
+    return token.issued_at if token else 0
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return value

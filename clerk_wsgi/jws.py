@@ -1,0 +1,106 @@
+"""Reading a compact JWS, strictly: one spelling of a token, RS256, and nothing else.
+
+Shape comes before content (RFC 7515 section 7.1, RFC 8725 section 3): length, alphabet, canonical
+base64url, UTF-8, JSON without duplicate names or ``NaN``. Nothing here looks at a key; what a
+``Jws`` says is unverified until its signature was checked.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from base64 import urlsafe_b64decode
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+MAX_LENGTH = 16384
+MAX_DEPTH = 64
+
+_SHAPE = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+", re.ASCII)
+_NESTING = re.compile(r'"(?:[^"\\]|\\.)*"?|[\[\]{}]')
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+# The last character of a canonical segment, by the length of the segment modulo 4 (RFC 4648
+# section 3.5: spare bits are zero). A remainder of 1 is no base64 at all.
+_LAST = {1: "", 2: "AQgw", 3: "AEIMQUYcgkosw048"}
+
+
+class Malformed(ValueError):
+    """A text that is not a token; the message says why and quotes nothing of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Jws:
+    """The parts of a compact JWS: header and payload as JSON objects, and what was signed."""
+
+    header: dict[str, Any] = field(repr=False)
+    payload: dict[str, Any] = field(repr=False)
+    signed: bytes = field(repr=False)
+    signature: bytes = field(repr=False)
+
+
+def parse_jws(text: str) -> Jws:
+    """Return the parts of a compact JWS, or raise ``Malformed``."""
+    if len(text) > MAX_LENGTH:
+        raise Malformed("it is longer than 16 kB")
+    if not _SHAPE.fullmatch(text):
+        raise Malformed("it is not three base64url parts")
+    signed, _, signature = text.rpartition(".")
+    header, _, payload = signed.partition(".")
+    return Jws(
+        parse_object(decode_segment(header)),
+        parse_object(decode_segment(payload)),
+        signed.encode("ascii"),
+        decode_segment(signature),
+    )
+
+
+def decode_segment(segment: str) -> bytes:
+    """Decode canonical base64url without padding (RFC 7515 appendix C)."""
+    remainder = len(segment) & 3
+    if remainder and segment[-1] not in _LAST[remainder]:
+        raise Malformed("a part is not canonical base64url")
+    return urlsafe_b64decode(segment + "=" * (-remainder & 3))
+
+
+def parse_object(data: bytes) -> dict[str, Any]:
+    """Parse a JSON object from UTF-8 bytes, or raise ``Malformed``."""
+    try:
+        text = data.decode("utf-8")
+        _refuse_depth(text)
+        value = _DECODER.decode(text)
+        if _SURROGATE.search(text):
+            _refuse_lone_surrogates(value)
+    except (ValueError, RecursionError) as error:  # ValueError: JSON, UTF-8, over-long integers
+        raise Malformed(f"a part is not strict JSON ({type(error).__name__})") from None
+    if not isinstance(value, dict):
+        raise Malformed("a part is not a JSON object")
+    return value
+
+
+def _refuse_depth(text: str) -> None:
+    if text.count("{") + text.count("[") <= MAX_DEPTH:
+        return
+    depth = 0
+    for match in _NESTING.finditer(text):
+        bracket = match[0]
+        depth += (bracket in "[{") - (bracket in "]}")
+        if depth > MAX_DEPTH:
+            raise Malformed("a part is nested too deeply")
+
+
+def _refuse_lone_surrogates(value: object) -> None:
+    json.dumps(value, ensure_ascii=False).encode("utf-8")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise Malformed("a name stands twice")
+    return found
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise Malformed(f"{name} is not JSON")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse_constant)

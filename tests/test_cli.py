@@ -1,0 +1,348 @@
+"""The command: ``emulator`` as a real process, ``token`` in this one."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jwt
+import pytest
+import requests
+
+from clerk_wsgi.cli import main
+from clerk_wsgi.emulator import Emulator
+from clerk_wsgi.testing import start_emulator
+
+from .processes import TIMEOUT, Running, clean_environ
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LISTENING = r"listens on (http://127\.0\.0\.1:\d+);"
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    """The file of a fresh state."""
+    path = tmp_path / "state.sqlite3"
+    Emulator(path).close()
+    return path
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test sees, or leaves, files or settings of the machine's user."""
+    monkeypatch.chdir(tmp_path)
+    for name in os.environ:
+        if name.startswith("CLERK_"):
+            monkeypatch.delenv(name)
+
+
+def token(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """What ``clerk-wsgi token`` prints."""
+    assert main(["token", *arguments]) == 0
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    return captured.out.removesuffix("\n")
+
+
+def complaint(capsys: pytest.CaptureFixture[str], status: int, *arguments: str) -> str:
+    """The one line that a refused command says."""
+    assert main(arguments) == status
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith(f"clerk-wsgi {arguments[0]}: ")
+    assert captured.err.count("\n") == 1
+    return captured.err
+
+
+def claims_of(text: str, state: Path | str, **options: Any) -> dict[str, Any]:
+    key = Emulator(state).public_key_pem()
+    return dict(jwt.decode(text, key, algorithms=["RS256"], **options))
+
+
+def exports(output: str) -> dict[str, str]:
+    """The variables that the emulator tells to set."""
+    words = (shlex.split(line) for line in output.splitlines() if line.startswith("export "))
+    return dict(text.split("=", 1) for [_, text] in words)
+
+
+# clerk-wsgi emulator
+
+
+@pytest.fixture
+def emulator(state: Path, tmp_path: Path) -> Iterator[Running]:
+    """``clerk-wsgi emulator`` on a free port, listening."""
+    with Running("emulator", "--port", "0", "--state", str(state), cwd=tmp_path) as running:
+        running.wait_for("A token: .*\n")
+        yield running
+
+
+def test_it_prints_what_an_application_needs(emulator: Running, state: Path) -> None:
+    url = emulator.wait_for(LISTENING)[1]
+    variables = exports(emulator.output)
+    assert variables.keys() == {"CLERK_API_URL", "CLERK_SECRET_KEY", "CLERK_JWT_KEY"}
+    assert variables["CLERK_API_URL"] == url
+    assert variables["CLERK_SECRET_KEY"] == Emulator(state).secret_key
+    assert Emulator(state).publishable_key in emulator.output
+    assert f"{Emulator(state).users()[0]['id']} Ada Lovelace\n" in emulator.output
+    headers = {"Authorization": f"Bearer {variables['CLERK_SECRET_KEY']}"}
+    keys = requests.get(f"{url}/v1/jwks", headers=headers, timeout=10).json()
+    assert keys == Emulator(state).jwks()
+
+
+@pytest.mark.parametrize("names", [{"CLERK_API_URL", "CLERK_SECRET_KEY"}, {"CLERK_JWT_KEY"}])
+def test_an_application_with_these_variables_is_signed_in_by_the_printed_command(
+    emulator: Running, state: Path, tmp_path: Path, names: set[str]
+) -> None:
+    variables = exports(emulator.output)
+    command = shlex.split(emulator.wait_for("A token: +clerk-wsgi (.*)\n")[1])
+    environ = clean_environ(**{name: variables[name] for name in names})
+    script = (
+        "import sys; from clerk_wsgi import Clerk; "
+        "print(Clerk(dotenv=False).authenticate({'REQUEST_METHOD': 'GET', 'SERVER_NAME': 'app',"
+        "'SERVER_PORT': '80', 'wsgi.url_scheme': 'http',"
+        "'HTTP_AUTHORIZATION': 'Bearer ' + sys.stdin.read().strip()}).auth.user_id)"
+    )
+
+    def run(*arguments: str, given: str = "") -> str:
+        return subprocess.run(
+            [sys.executable, *arguments],
+            input=given,
+            env=environ,
+            cwd=tmp_path,
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT,
+        ).stdout
+
+    printed = run("-m", "clerk_wsgi", *command)
+    assert run("-c", script, given=printed).strip() == Emulator(state).users()[0]["id"]
+
+
+def test_it_logs_a_line_per_request_and_no_key(emulator: Running, state: Path) -> None:
+    url = emulator.wait_for(LISTENING)[1]
+    before = len(emulator.output)
+    secret = Emulator(state).secret_key
+    headers = {"Authorization": f"Bearer {secret}"}
+    session_id = Emulator(state).sessions()[0]["id"]
+    path = f"/v1/sessions/{session_id}/tokens"
+    minted = requests.post(url + path, headers=headers, timeout=10).json()["jwt"]
+    requests.get(f"{url}/v1/jwks?key=sk_test_wrong", timeout=10)
+    emulator.wait_for(r"GET /v1/jwks 401\n")
+    logged = emulator.output[before:]
+    assert re.fullmatch(
+        rf"\d\d:\d\d:\d\d POST {path} 200\n\d\d:\d\d:\d\d GET /v1/jwks 401\n", logged
+    )
+    for text in (secret, minted, "sk_test_wrong"):
+        assert text not in logged
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_stops_it_cleanly(emulator: Running, number: signal.Signals) -> None:
+    url = emulator.wait_for(LISTENING)[1]
+    with requests.Session() as session:
+        session.get(url, timeout=10)  # a connection that is kept alive keeps nobody waiting
+        assert emulator.stop(number) == 0
+        assert emulator.output.endswith("Stopped.\n")
+        assert "Traceback" not in emulator.output
+        with pytest.raises(requests.ConnectionError):
+            session.get(url, timeout=10)
+
+
+def test_without_a_state_it_makes_one_that_version_control_ignores(tmp_path: Path) -> None:
+    with Running("emulator", "--port", "0", cwd=tmp_path) as running:
+        command = running.wait_for("A token: +(.*)\n")[1]
+        assert running.stop() == 0
+    assert command == "clerk-wsgi token"
+    directory = tmp_path / ".clerk-wsgi"
+    assert {path.name for path in directory.iterdir()} == {".gitignore", "emulator.sqlite3"}
+    assert (directory / ".gitignore").read_text() == "*\n"
+    with Running("emulator", "--port", "0", cwd=tmp_path) as again:
+        again.wait_for("A token: ")
+        assert exports(again.output)["CLERK_SECRET_KEY"] in running.output
+
+
+def test_in_memory_nothing_is_left(tmp_path: Path) -> None:
+    arguments = ("emulator", "--port", "0", "--state", ":memory:")
+    with Running(*arguments, cwd=tmp_path) as running:
+        url = running.wait_for(LISTENING)[1]
+        command = running.wait_for("A token: +(.*)\n")[1]
+        assert re.fullmatch(rf"clerk-wsgi token --url {url} --session sess_\w+", command)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_port_in_use_is_one_clear_line(capsys: pytest.CaptureFixture[str], state: Path) -> None:
+    with start_emulator() as other:
+        port = str(other.port)
+        line = complaint(capsys, 2, "emulator", "--port", port, "--state", str(state))
+    assert f"cannot listen on 127.0.0.1 port {port}: Address already in use" in line
+
+
+def test_an_address_for_others_needs_to_be_asked_for(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, state: Path
+) -> None:
+    arguments = ("emulator", "--host", "0.0.0.0", "--port", "0", "--state", str(state))
+    assert "not a loopback address" in complaint(capsys, 2, *arguments)
+    with Running(*arguments, "--allow-remote", cwd=tmp_path) as running:
+        running.wait_for(r"listens on http://0\.0\.0\.0:\d+;")
+
+
+def test_a_state_that_cannot_be_is_one_clear_line(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "notes.txt"
+    file.write_text("not a database, " * 100)
+    for path in (file, tmp_path / "missing" / "state.sqlite3"):
+        line = complaint(capsys, 2, "emulator", "--port", "0", "--state", str(path))
+        assert f"cannot open the state {path}: " in line
+    (tmp_path / ".clerk-wsgi").write_text("")
+    assert "cannot write to .clerk-wsgi: " in complaint(capsys, 2, "emulator", "--port", "0")
+
+
+# clerk-wsgi token
+
+
+def test_it_prints_a_token_of_the_first_user_for_an_hour(
+    capsys: pytest.CaptureFixture[str], state: Path
+) -> None:
+    claims = claims_of(token(capsys, "--state", str(state)), state)
+    [session] = Emulator(state).sessions()
+    assert (claims["sid"], claims["sub"]) == (session["id"], session["user_id"])
+    assert claims["exp"] - claims["iat"] == 3600
+
+
+def test_the_default_is_the_emulators_state_here(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    default = tmp_path / ".clerk-wsgi" / "emulator.sqlite3"
+    default.parent.mkdir()
+    Emulator(default).close()
+    assert claims_of(token(capsys), default)["v"] == 2
+
+
+def test_user_and_session_can_be_chosen(capsys: pytest.CaptureFixture[str], state: Path) -> None:
+    emulator = Emulator(state)
+    grace = emulator.create_user(first_name="Grace")
+    over = emulator.create_session(grace["id"], status="revoked")
+    by_user = claims_of(token(capsys, "--state", str(state), "--user", grace["id"]), state)
+    assert by_user["sub"] == grace["id"]
+    [made] = emulator.sessions(user_id=grace["id"], status="active")
+    assert by_user["sid"] == made["id"]
+    again = claims_of(token(capsys, "--state", str(state), "--user", grace["id"]), state)
+    assert again["sid"] == made["id"]
+    by_session = claims_of(token(capsys, "--state", str(state), "--session", over["id"]), state)
+    assert by_session["sid"] == over["id"]
+
+
+def test_an_expired_token_is_rightly_signed_and_a_minute_late(
+    capsys: pytest.CaptureFixture[str], state: Path
+) -> None:
+    text = token(capsys, "--state", str(state), "--expired", "--expires-in", "300")
+    with pytest.raises(jwt.ExpiredSignatureError):
+        claims_of(text, state)
+    claims = claims_of(text, state, options={"verify_exp": False})
+    assert claims["exp"] - claims["iat"] == 300
+    claims_of(text, state, leeway=120)
+
+
+@pytest.mark.parametrize("more", [(), ("--expired",)])
+def test_a_forged_token_is_signed_by_nobody_we_know(
+    capsys: pytest.CaptureFixture[str], state: Path, more: tuple[str, ...]
+) -> None:
+    text = token(capsys, "--state", str(state), "--forged", *more)
+    assert jwt.get_unverified_header(text)["kid"] == Emulator(state).kid
+    with pytest.raises(jwt.InvalidSignatureError):
+        claims_of(text, state)
+
+
+def test_it_asks_a_clerk_by_url_with_the_key_of_the_settings(
+    capsys: pytest.CaptureFixture[str], state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with start_emulator(state=state) as clerk:
+        [session] = clerk.emulator.sessions()
+        monkeypatch.setenv("CLERK_SECRET_KEY", clerk.emulator.secret_key)
+        asked = ("--url", clerk.url, "--session", session["id"])
+        claims = claims_of(token(capsys, *asked, "--expires-in", "90"), state)
+        assert claims["sid"] == session["id"]
+        assert claims["exp"] - claims["iat"] == 90
+        with pytest.raises(jwt.InvalidSignatureError):
+            claims_of(token(capsys, *asked, "--forged"), state)
+
+
+def test_what_a_clerk_refuses_is_one_clear_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with start_emulator() as clerk:
+        [session] = clerk.emulator.sessions()
+        secret = clerk.emulator.secret_key
+        asked = ("token", "--url", clerk.url, "--session")
+        wrong = complaint(capsys, 1, *asked, session["id"], "--secret-key", "sk_test_wrong")
+        assert "401: The provided Clerk Secret Key is invalid." in wrong
+        assert "sk_test_wrong" not in wrong
+        unknown = complaint(capsys, 1, *asked, "sess_x", "--secret-key", secret)
+        assert "404: No session was found with id sess_x" in unknown
+    nobody = complaint(capsys, 1, *asked, session["id"], "--secret-key", secret)
+    assert secret not in nobody
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("--state", "missing.sqlite3"), "there is no state missing.sqlite3"),
+        ((), "there is no state .clerk-wsgi/emulator.sqlite3"),
+        (("--state", ":memory:"), "there is no state :memory:"),
+        (("--url", "http://127.0.0.1:1"), "--url needs a --session"),
+        (("--url", "http://127.0.0.1:1", "--session", "sess_x"), "secret_key is not set"),
+        (("--url", "http://127.0.0.1:1", "--session", "a", "--user", "b"), "no --user"),
+        (("--url", "http://127.0.0.1:1", "--session", "../x"), "not the id of a session"),
+        (("--url", "http://127.0.0.1:1", "--session", "a", "--expired"), "--expired"),
+        (("--url", "http://192.0.2.1", "--session", "a", "--secret-key", "sk_test_1"), "https"),
+    ],
+)
+def test_what_cannot_be_is_one_clear_line(
+    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], text: str
+) -> None:
+    assert text in complaint(capsys, 2, "token", *arguments)
+    assert list(Path().iterdir()) == []
+
+
+def test_ids_that_do_not_exist_or_fit_are_named(
+    capsys: pytest.CaptureFixture[str], state: Path
+) -> None:
+    here = ("token", "--state", str(state))
+    grace = Emulator(state).create_user(first_name="Grace")
+    session = Emulator(state).sessions()[0]["id"]
+    assert "no user 'user_x'" in complaint(capsys, 2, *here, "--user", "user_x")
+    assert "no session 'sess_x'" in complaint(capsys, 2, *here, "--session", "sess_x")
+    mixed = complaint(capsys, 2, *here, "--session", session, "--user", grace["id"])
+    assert f"session {session} is not one of user {grace['id']}" in mixed
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("nothing",),
+        ("emulator", "--port", "65536"),
+        ("emulator", "--port", "-1"),
+        ("emulator", "--port", "http"),
+        ("token", "--expires-in", "29"),
+        ("token", "--expires-in", "315360001"),
+        ("token", "--expires-in", "1e3"),
+        ("token", "--state", "x", "--url", "y"),
+        ("demo", "--port", "x"),
+    ],
+)
+def test_nonsense_is_answered_with_usage(
+    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
+) -> None:
+    with pytest.raises(SystemExit) as exit_info:
+        main(arguments)
+    assert exit_info.value.code == 2
+    assert "usage: clerk-wsgi" in capsys.readouterr().err

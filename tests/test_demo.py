@@ -1,0 +1,192 @@
+"""The demo as a user runs it: real processes, and the printed lines pasted into a shell."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import jwt
+import pytest
+
+from .processes import TIMEOUT, Running, clean_environ, descendants, survivors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+CURL = re.compile(r"^# (.+)\n(curl .+)$", re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """The demo on free ports, in a directory full of other people's settings."""
+    cwd = tmp_path_factory.mktemp("project")
+    (cwd / "gunicorn.conf.py").write_text("raise SystemExit('not for the demo')")
+    (cwd / ".env").write_text("CLERK_JWT_KEY=nonsense\nCLERK_API_URL=http://192.0.2.1\n")
+    environ = {
+        "CLERK_SECRET_KEY": "sk_live_of_somebody",
+        "CLERK_PUBLISHABLE_KEY": "nonsense",
+        "GUNICORN_CMD_ARGS": "--nonsense",
+        "WEB_CONCURRENCY": "1",
+    }
+    with Running("demo", "--port", "0", cwd=cwd, environ=environ) as running:
+        running.wait_for("^Decisions:$")
+        yield running
+
+
+def lines_of(demo: Running) -> dict[str, str]:
+    """The lines to paste, by what they stand for."""
+    return {title.partition(":")[0]: line for title, line in CURL.findall(demo.output)}
+
+
+def token_in(line: str) -> str:
+    match = re.search("Bearer ([^']+)'", line)
+    assert match
+    return match[1]
+
+
+def paste(line: str) -> tuple[str, str]:
+    """Run a line in a shell as it was printed; return the status line and the body."""
+    answer = subprocess.run(
+        line, shell=True, check=True, capture_output=True, text=True, timeout=TIMEOUT
+    )
+    head, _, body = answer.stdout.replace("\r\n", "\n").partition("\n\n")
+    return head, body
+
+
+def family_of(demo: Running) -> set[int]:
+    """gunicorn and its two workers."""
+    end = time.monotonic() + TIMEOUT
+    while len(family := descendants(demo.process.pid)) < 3:
+        assert time.monotonic() < end, family
+        time.sleep(0.02)
+    return family
+
+
+def test_it_prints_three_lines_to_paste(demo: Running) -> None:
+    assert lines_of(demo).keys() == {"signed in", "signed out", "forged"}
+
+
+def test_signed_in_is_200_with_the_user(demo: Running) -> None:
+    line = lines_of(demo)["signed in"]
+    claims = jwt.decode(token_in(line), options={"verify_signature": False})
+    head, body = paste(line)
+    assert head.startswith("HTTP/1.1 200 ")
+    assert claims["sub"] in body
+    assert claims["exp"] - claims["iat"] == 3600
+
+
+@pytest.mark.parametrize("title", ["signed out", "forged"])
+def test_anybody_else_is_401_without_a_body(demo: Running, title: str) -> None:
+    head, body = paste(lines_of(demo)[title])
+    assert head.startswith("HTTP/1.1 401 ")
+    assert "\nContent-Length: 0" in head
+    assert body == ""
+
+
+def test_the_forged_token_is_the_same_but_for_the_signature(demo: Running) -> None:
+    lines = lines_of(demo)
+    genuine, forged = token_in(lines["signed in"]), token_in(lines["forged"])
+    assert genuine != forged
+    assert genuine.rpartition(".")[0] == forged.rpartition(".")[0]
+
+
+def test_every_decision_is_one_line_and_no_token(demo: Running) -> None:
+    before = len(demo.output)
+    lines = lines_of(demo)
+    user = jwt.decode(token_in(lines["signed in"]), options={"verify_signature": False})["sub"]
+    for title, decision in (
+        ("signed in", rf"GET / -> signed-in \({user}\)"),
+        ("signed out", r"GET / -> signed-out \(session-token-and-uat-missing\)"),
+        ("forged", r"GET / -> signed-out \(token-invalid-signature\)"),
+    ):
+        so_far = len(demo.output)
+        paste(lines[title])
+        demo.wait_for(rf"\A(?s:.{{{so_far}}}){decision}\n\Z")
+    logged = demo.output[before:]
+    assert logged.count("\n") == 3
+    assert "eyJ" not in logged
+
+
+def test_a_path_cannot_write_lines_of_its_own(demo: Running) -> None:
+    so_far = len(demo.output)
+    url = lines_of(demo)["signed out"].split()[-1]
+    paste(f"curl -sSi {url}%0AGET%20/")
+    demo.wait_for(rf"\A(?s:.{{{so_far}}})GET /%0AGET%20/ -> signed-out \(.+\)\n\Z")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_stops_everything(tmp_path: Path, number: signal.Signals) -> None:
+    with Running("demo", "--port", "0", cwd=tmp_path) as demo:
+        demo.wait_for("^Decisions:$")
+        paste(lines_of(demo)["signed in"])
+        family = family_of(demo)
+        assert demo.stop(number) == 0
+        assert survivors(family) == set()
+        assert "Traceback" not in demo.output
+        assert demo.output.endswith("Stopping.\n")
+
+
+def test_a_demo_that_is_killed_leaves_nothing_behind(tmp_path: Path) -> None:
+    if sys.platform != "linux":  # only Linux tells a child that its parent died
+        return
+    with Running("demo", "--port", "0", cwd=tmp_path) as demo:
+        demo.wait_for("^Decisions:$")
+        paste(lines_of(demo)["signed in"])
+        family = family_of(demo)
+        demo.stop(signal.SIGKILL)
+        end = time.monotonic() + TIMEOUT
+        while survivors(family) and time.monotonic() < end:
+            time.sleep(0.05)
+        assert survivors(family) == set()
+
+
+def test_gunicorn_that_ends_ends_the_demo(tmp_path: Path) -> None:
+    with Running("demo", "--port", "0", cwd=tmp_path) as demo:
+        demo.wait_for("^Decisions:$")
+        paste(lines_of(demo)["signed out"])
+        family = family_of(demo)
+        os.kill(min(family), signal.SIGTERM)
+        assert demo.wait() == 1
+        assert "gunicorn ended by itself" in demo.output
+        assert survivors(family) == set()
+
+
+@pytest.mark.parametrize("option", ["--port", "--emulator-port"])
+def test_a_port_in_use_is_one_clear_line(tmp_path: Path, option: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        arguments = {"--port": "0", "--emulator-port": "0", option: port}
+        flat = [word for pair in arguments.items() for word in pair]
+        with Running("demo", *flat, cwd=tmp_path) as demo:
+            assert demo.wait() == 2
+    assert re.fullmatch(
+        f"clerk-wsgi demo: cannot listen on 127.0.0.1 port {port}: .+\n", demo.output
+    )
+
+
+def test_without_gunicorn_it_says_what_to_install(tmp_path: Path) -> None:
+    script = (
+        "import sys; sys.modules['gunicorn'] = None; from clerk_wsgi.cli import main;"
+        "sys.exit(main(['demo', '--port', '0']))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        env=clean_environ(),
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT,
+    )
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr == (
+        'clerk-wsgi demo: the demo needs gunicorn: pip install "clerk-wsgi[demo]"\n'
+    )

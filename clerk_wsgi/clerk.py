@@ -7,7 +7,7 @@ Nothing is shared between instances. The default instance, which ``with_session`
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from .api.backend import BackendApi
 from .api.transport import Transport
@@ -18,7 +18,7 @@ from .cookies import CookieSelection
 from .errors import ClerkError, ClerkUnavailable, ConfigurationError, Unauthenticated
 from .frontend import FrontendApi
 from .handshake import Handshakes
-from .judge import TokenJudge
+from .judge import EXPIRED, TokenJudge
 from .keys import NoKeys, PemKey, RemoteKeys
 from .machine import MachineVerifier
 from .organizations import OrganizationSync
@@ -37,12 +37,19 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from .keys import Keys
-    from .middleware import WrapperOptions
+    from .middleware import ClerkMiddleware, WrapperOptions
     from .settings import SettingArguments
     from .state import RequestState
 
 # Reasons that speak of Clerk, not of the request: they become 503, never 401.
-UNAVAILABLE = frozenset({"jwk-remote-failed-to-load", "secret-key-invalid"})
+UNAVAILABLE = frozenset(
+    {
+        "jwk-remote-failed-to-load",
+        "secret-key-invalid",
+        f"{EXPIRED}fetch-error",
+        "unexpected-error",  # of a machine token
+    }
+)
 
 
 class Clerk:
@@ -62,7 +69,10 @@ class Clerk:
         monotonic: Callable[[], float] = time.monotonic,
         **settings: Unpack[SettingArguments],
     ) -> None:
-        self.settings = load_settings(dotenv=dotenv, **settings)
+        try:
+            self.settings = load_settings(dotenv=dotenv, **settings)
+        finally:
+            cast("dict[str, Any]", settings).clear()  # no traceback through this frame shows a key
         self._authenticator = _authenticator_of(self.settings, http, clock, monotonic)
         self._cookie_names = self._authenticator.cookie_names
 
@@ -80,13 +90,17 @@ class Clerk:
             )
         )
 
-    def with_session(self, app: WSGIApplication, **options: Unpack[WrapperOptions]) -> Any:
+    def with_session(
+        self, app: WSGIApplication, **options: Unpack[WrapperOptions]
+    ) -> ClerkMiddleware:
         """Wrap ``app``: it is always called, ``environ["clerk.session"]`` may be ``None``."""
         from .middleware import with_session
 
         return with_session(app, clerk=self, **options)
 
-    def require_session(self, app: WSGIApplication, **options: Unpack[WrapperOptions]) -> Any:
+    def require_session(
+        self, app: WSGIApplication, **options: Unpack[WrapperOptions]
+    ) -> ClerkMiddleware:
         """Wrap ``app``: without a session the answer is 401 and it is not called."""
         from .middleware import require_session
 

@@ -90,8 +90,21 @@ class ApiError(ClerkError):
     """Clerk's API answered with an error.
 
     ``status_code`` is Clerk's, ``data`` its list of errors (each a dict with ``code``,
-    ``message``, ``long_message`` and ``meta``).
+    ``message``, ``long_message`` and ``meta``). ``retry_after`` is in seconds, ``trace_id`` names
+    the call in Clerk's own logs; each is ``None`` where Clerk does not say.
     """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        retry_after: int | None = None,
+        trace_id: str | None = None,
+        **evidence: Any,
+    ) -> None:
+        super().__init__(message, **evidence)
+        self.retry_after = retry_after
+        self.trace_id = trace_id
 
 
 class ConfigurationError(ClerkError, ValueError):

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .refresh import NotRefreshed, is_safe_id, refresh_session
+from .ids import is_safe_id
+from .refresh import NotRefreshed, refresh_session
 from .state import RequestState, SignedOut
 from .tokens import TokenRefused, claims_of
 

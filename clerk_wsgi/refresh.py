@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from .handshake import Request
     from .questions import ClerkApi
 
-SAFE_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
-
 _CODE = re.compile(r"[a-z0-9_-]{1,64}")
 # Request headers that Clerk gets to see with a refresh: never cookies or authorization.
 _SHOWN = (
@@ -38,11 +36,6 @@ class NotRefreshed(Exception):
     def __init__(self, code: str) -> None:
         super().__init__(code)
         self.code = code
-
-
-def is_safe_id(value: object) -> bool:
-    """Say whether a value may enter an API path (rule D1)."""
-    return isinstance(value, str) and SAFE_ID.fullmatch(value) is not None
 
 
 def refresh_session(

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.servers
+
 CURL = re.compile(r"^# (.+)\n(curl .+)$", re.MULTILINE)
 
 
@@ -61,7 +63,7 @@ def paste(line: str) -> tuple[str, str]:
 
 
 def family_of(demo: Running) -> set[int]:
-    """gunicorn and its two workers."""
+    """The processes of gunicorn: the first of them, and two workers."""
     end = time.monotonic() + TIMEOUT
     while len(family := descendants(demo.process.pid)) < 3:
         assert time.monotonic() < end, family
@@ -127,8 +129,10 @@ def test_a_signal_stops_everything(tmp_path: Path, number: signal.Signals) -> No
         demo.wait_for("^Decisions:$")
         paste(lines_of(demo)["signed in"])
         family = family_of(demo)
-        assert demo.stop(number) == 0
-        assert survivors(family) == set()
+        demo.process.send_signal(number)
+        assert demo.process.wait(TIMEOUT) == 0
+        assert survivors(family) == set()  # at once: nothing is left to the system
+        demo.wait()
         assert "Traceback" not in demo.output
         assert demo.output.endswith("Stopping.\n")
 
@@ -140,11 +144,13 @@ def test_a_demo_that_is_killed_leaves_nothing_behind(tmp_path: Path) -> None:
         demo.wait_for("^Decisions:$")
         paste(lines_of(demo)["signed in"])
         family = family_of(demo)
-        demo.stop(signal.SIGKILL)
-        end = time.monotonic() + TIMEOUT
-        while survivors(family) and time.monotonic() < end:
+        demo.process.kill()
+        end = time.monotonic() + TIMEOUT / 2
+        while (left := survivors(family)) and time.monotonic() < end:
             time.sleep(0.05)
-        assert survivors(family) == set()
+        for pid in left:
+            os.kill(pid, signal.SIGKILL)
+        assert left == set()
 
 
 def test_gunicorn_that_ends_ends_the_demo(tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import jwt
 import pytest
 import requests
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from joserfc import jwt as jose
 from joserfc.jwk import KeySet
 from joserfc.jws import JWSRegistry
@@ -236,8 +238,12 @@ def test_another_emulators_token_is_not_valid_here(clerk: RunningEmulator) -> No
 
 
 def test_a_private_key_that_is_not_rsa_is_refused() -> None:
-    with pytest.raises(ValueError, match="."):
-        SigningKey.from_pem("ins_1", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----")
+    pem = ec.generate_private_key(ec.SECP256R1()).private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+    )
+    for text in (pem.decode(), "", "nonsense", Emulator().public_key_pem()):
+        with pytest.raises(ValueError, match="."):
+            SigningKey.from_pem("ins_1", text)
 
 
 # Users and sessions

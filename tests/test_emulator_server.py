@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import socket
+import struct
 import time
 import urllib.request
 from contextlib import closing
@@ -125,6 +126,33 @@ def test_nonsense_leaves_the_server_running(server: Server, sent: bytes) -> None
     with connect(server) as next_one:
         next_one.request("GET", "/")
         assert next_one.getresponse().status == 200
+
+
+@pytest.mark.parametrize(
+    "sent", [b"", b"GET / HT", b"POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\n1"]
+)
+def test_a_client_that_breaks_off_is_no_news(
+    caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str], sent: bytes
+) -> None:
+    with Server(echo) as server:
+        for _ in range(5):
+            connection = socket.create_connection(("127.0.0.1", server.port), timeout=10)
+            connection.sendall(sent)
+            reset_at_once = struct.pack("ii", 1, 0)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset_at_once)
+            connection.close()
+        assert exchange(server, b"GET / HTTP/1.0\r\n\r\n").endswith(b"GET /  ")
+    assert caplog.text == ""
+    assert capfd.readouterr().err == ""
+
+
+def test_a_fault_of_the_server_itself_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    def broken(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        raise SystemExit
+
+    with Server(broken) as server:
+        assert exchange(server, b"GET / HTTP/1.0\r\n\r\n") == b""
+    assert "a request failed" in caplog.text
 
 
 def test_a_body_of_a_megabyte_is_read(server: Server) -> None:

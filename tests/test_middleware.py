@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,7 @@ from clerk_wsgi import (
 )
 from clerk_wsgi.machine_auth import MachineAuth
 
+from .minting import ISSUER_TEST, NOW, PUBLISHABLE_TEST
 from .wrapping import (
     Answer,
     App,
@@ -151,7 +153,7 @@ def test_the_application_finds_nobody_in_a_signed_out_request() -> None:
 
 
 def test_an_accepted_machine_token_passes_without_a_session() -> None:
-    auth = MachineAuth(token_type="api_key", is_authenticated=True, user_id="user_9")
+    auth = MachineAuth(token_type="api_key", is_authenticated=True, subject="user_9")
     app = App()
     wrapped = require_session(app, Decided(SignedIn.of_machine("ak_x", auth)), remote_user=True)
     assert serve(wrapped, REMOTE_USER="alice").status == "200 OK"
@@ -395,6 +397,19 @@ def test_a_state_with_a_location_is_a_307_whatever_the_method(
     assert answer.one("Cache-Control") == "no-store"
 
 
+@EVERY_WRAPPER
+def test_a_browser_without_a_dev_browser_is_sent_to_clerk_and_back(wrap: Wrap) -> None:
+    app = App()
+    mine = Clerk(jwt_key=minter().pem, publishable_key=PUBLISHABLE_TEST, dotenv=False)
+    wrapped = wrap(app, mine)
+    answer = serve(wrapped, HTTP_SEC_FETCH_DEST="document")
+    assert (answer.status, answer.body, app.calls) == ("307 Temporary Redirect", b"", 0)
+    assert answer.one("Location").startswith(f"{ISSUER_TEST}/v1/client/handshake?redirect_url=")
+    assert answer.one("Set-Cookie").startswith("__clerk_redirect_count=1;")
+    assert answer.all("Cache-Control") == ["no-store"]
+    assert serve(wrapped, HTTP_SEC_FETCH_DEST="empty").status != "307 Temporary Redirect"
+
+
 def test_a_redirect_says_why_and_is_never_cached() -> None:
     handshake, *_ = redirecting()
     answer = serve(with_session(App(), Decided(handshake)))
@@ -524,6 +539,17 @@ def test_a_signed_in_request_has_no_debug_headers() -> None:
 # --- an outage
 
 
+def test_without_keys_nobody_is_told_that_they_are_signed_out() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        api_url = "http://127.0.0.1:{1}".format(*listener.getsockname())
+    cut_off = Clerk(secret_key="sk_test_x", api_url=api_url, dotenv=False, clock=lambda: NOW)
+    app = App()
+    answer = serve(require_session(app, cut_off), **bearer())
+    assert (answer.status, answer.body, app.calls) == ("503 Service Unavailable", b"", 0)
+    assert int(answer.one("Retry-After")) > 0
+    assert serve(require_session(app, cut_off)).status == "401 Unauthorized"
+
+
 def test_an_outage_is_a_503_and_never_a_401() -> None:
     state = SignedOut(reason="jwk-remote-failed-to-load", message="No keys.")
     answer = serve(require_session(App(), Decided(state)))
@@ -555,6 +581,7 @@ def test_the_session_is_found_from_an_environ_or_any_frameworks_request() -> Non
     for request in requests_of(app.environ):
         session, auth = get_session(request), get_auth(request)
         assert session is not None
+        assert isinstance(auth, Auth)
         assert (session.user_id, auth.user_id) == ("user_1", "user_1")
 
 

@@ -103,17 +103,18 @@ def test_the_options_are_those_of_the_emulator(tmp_path: Path) -> None:
     state = tmp_path / "state.sqlite3"
     with start_emulator(state=state, secret_key="sk_test_mine") as running:
         assert running.emulator.secret_key == "sk_test_mine"
+    unknown: Any = {"colour": "blue"}
     with pytest.raises(TypeError):
-        start_emulator(colour="blue")
+        start_emulator(**unknown)
     with pytest.raises(TypeError, match="not both"):
         start_emulator(emulator=Emulator(), state=state)
 
 
 def test_a_port_in_use_is_an_error() -> None:
     with start_emulator() as running:
-        for options in ({}, {"emulator": Emulator()}):
+        for emulator in (None, Emulator()):
             with pytest.raises(ListenError, match=f"port {running.port}"):
-                start_emulator(running.port, **options)
+                start_emulator(running.port, emulator=emulator)
 
 
 # In process

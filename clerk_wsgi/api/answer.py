@@ -37,6 +37,13 @@ class Answer:
         return json.loads(text, parse_constant=_refuse_constant)
 
 
+def error_members(document: object) -> list[dict[str, Any]]:
+    """Return the errors of an error answer (docs/protocol.md, "Errors"); junk has none."""
+    errors = document.get("errors") if isinstance(document, dict) else None
+    members = errors if isinstance(errors, list) else []
+    return [member for member in members if isinstance(member, dict)]
+
+
 def _refuse_depth(text: str) -> None:
     brackets = (1 if c in "[{" else -1 for c in _JSON_STRING.sub("", text) if c in "[]{}")
     if any(depth > MAX_DEPTH for depth in accumulate(brackets)):

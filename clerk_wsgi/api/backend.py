@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import ClerkUnavailable
 from ..questions import NoAnswer, Refusal
 from ..settings import API_KEY, M2M_TOKEN, OAUTH_TOKEN
-from .answer import Answer, Unreachable
+from .answer import Answer, Unreachable, error_members
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -133,6 +133,4 @@ def error_codes(answer: Answer) -> list[object]:
         document = answer.json()
     except ValueError:
         return []
-    errors = document.get("errors") if isinstance(document, dict) else None
-    members = errors if isinstance(errors, list) else []
-    return [member.get("code") for member in members if isinstance(member, dict)]
+    return [member.get("code") for member in error_members(document)]

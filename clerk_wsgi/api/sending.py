@@ -57,19 +57,25 @@ class Sender:
         secret: Secret,
         query: Mapping[str, str | Sequence[str]] | None,
         body: bytes | None,
+        version_date: str | None,
         seconds: float,
     ) -> Answer:
         """Return the answer, or raise ``Unreachable``."""
         try:
             request = Request(method, url, params=query, data=body, auth=_Bearer(secret))
-            request.headers = self._headers_for(body)
+            request.headers = self._headers_for(body, version_date)
             return self._exchange(request.prepare(), seconds)
         except _FAILURES as error:
             cause = _innermost(error)
         raise Unreachable(f"{method} {url}: no usable answer ({type(cause).__name__})") from cause
 
-    def _headers_for(self, body: bytes | None) -> Mapping[str, str | bytes]:
-        return self._headers if body is None else {**self._headers, **_JSON}
+    def _headers_for(
+        self, body: bytes | None, version_date: str | None
+    ) -> Mapping[str, str | bytes]:
+        extra = {} if body is None else _JSON
+        if version_date is not None:
+            extra = {**extra, "Clerk-API-Version": version_date}
+        return {**self._headers, **extra} if extra else self._headers
 
     def _exchange(self, request: PreparedRequest, seconds: float) -> Answer:
         until = monotonic() + seconds

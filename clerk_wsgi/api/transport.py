@@ -61,12 +61,14 @@ class Transport:
         query: Mapping[str, str | Sequence[str]] | None = None,
         json: object = None,
         versioned: bool = True,
+        version_date: str | None = None,
         timeout: float | None = None,
     ) -> Answer:
         """Return Clerk's answer to one request, or raise ``Unreachable``; nothing is retried.
 
         ``path`` begins with ``/`` and stands below the version, unless ``versioned`` is false.
-        ``json`` is the body, ``timeout`` is in seconds. A path with anything but plain segments
+        ``json`` is the body, ``version_date`` replaces the API version that all other calls ask
+        for, ``timeout`` is in seconds. A path with anything but plain segments
         in it, or a body that is not JSON, raises ``ValueError`` before anything is sent.
         """
         if not _PATH.fullmatch(path):
@@ -79,6 +81,7 @@ class Transport:
             secret=secret,
             query=query,
             body=body,
+            version_date=version_date,
             seconds=self._timeout if timeout is None else timeout,
         )
 

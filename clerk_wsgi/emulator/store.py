@@ -26,8 +26,13 @@ VERSION = 1
 BUSY_TIMEOUT = 10.0
 _SCHEMA = (
     "CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
-    "CREATE TABLE objects (sequence INTEGER PRIMARY KEY, kind TEXT NOT NULL, id TEXT NOT NULL,"
-    " document TEXT NOT NULL, UNIQUE (kind, id))",
+    """CREATE TABLE objects (
+        sequence INTEGER PRIMARY KEY,
+        kind TEXT NOT NULL,
+        id TEXT NOT NULL,
+        document TEXT NOT NULL,
+        UNIQUE (kind, id)
+    )""",
     f"PRAGMA application_id = {APPLICATION_ID}",
     f"PRAGMA user_version = {VERSION}",
 )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3 import HTTPResponse
+from urllib3 import HTTPHeaderDict, HTTPResponse
 from webob import Request
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class _Adapter(HTTPAdapter):
             _close(body)
         raw = HTTPResponse(
             body=BytesIO(content),
-            headers=headers,
+            headers=HTTPHeaderDict(headers),
             status=int(status[:3]),
             reason=status[4:],
             preload_content=False,
@@ -47,7 +47,7 @@ class _Adapter(HTTPAdapter):
 
 
 def _wsgi_request(request: requests.PreparedRequest) -> Request:
-    wsgi_request = Request.blank(request.url, method=request.method)
+    wsgi_request = Request.blank(request.url or "", method=request.method)
     for name, value in request.headers.items():
         wsgi_request.headers[name] = value
     body = request.body or b""

@@ -23,6 +23,7 @@ from .keys import NoKeys, PemKey, RemoteKeys
 from .machine import MachineVerifier
 from .organizations import OrganizationSync
 from .patterns import BadPattern
+from .rationed import Ration, RationedApi
 from .resolve import HandshakeResolver
 from .settings import Settings
 from .state import SignedIn, SignedOut
@@ -130,18 +131,20 @@ def _authenticator_of(
         secret_key=settings.secret_key,
         machine_secret_key=settings.machine_secret_key,
     )
-    asked = api if settings.secret_key or settings.machine_secret_key else None
+    questions = RationedApi(api, Ration(monotonic))
+    has_secret = settings.secret_key is not None
+    has_any_secret = has_secret or settings.machine_secret_key is not None
     keys = _keys_of(settings, api, monotonic)
     audience = _audience_of(settings)
     frontend = FrontendApi.of(settings)
     verifier = SessionTokenVerifier(keys, audience, clock_skew=settings.clock_skew)
     organizations = _organizations_of(settings) if frontend else None
     handshakes = Handshakes(frontend, organizations)
-    judge = TokenJudge(verifier, handshakes, api if settings.secret_key else None)
+    judge = TokenJudge(verifier, handshakes, questions if has_secret else None)
     resolver = HandshakeResolver(
         keys,
         verifier,
-        api if settings.secret_key else None,
+        questions if has_secret else None,
         development=frontend is not None and frontend.development,
     )
     path = CookiePath(
@@ -154,7 +157,9 @@ def _authenticator_of(
         judge=judge,
         verifier=verifier,
     )
-    machines = MachineVerifier(keys, asked, audience, clock_skew=settings.clock_skew)
+    machines = MachineVerifier(
+        keys, questions if has_any_secret else None, audience, clock_skew=settings.clock_skew
+    )
     return Authenticator(settings.accepts_token, path, judge, machines, clock=clock)
 
 

@@ -113,7 +113,7 @@ class CookieSelection:
     def choose(
         self, cookies: Mapping[str, str], read: Callable[[str], Unverified | None], now: float
     ) -> SessionCookies:
-        """Return the cookies that count; ``read`` parses a session cookie, ``None`` if it cannot."""
+        """Return the cookies that count; ``read`` returns ``None`` for what is no token."""
         if self._is_suffixed(cookies, read, now):
             names = (self.session, self.client_uat, self.dev_browser)
         else:

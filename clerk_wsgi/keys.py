@@ -169,7 +169,7 @@ class RemoteKeys:
         self._last_start = _NEVER
         self._backoff = Backoff(FIRST_BACKOFF, LONGEST_BACKOFF)
         self._unknown_fetches = Window(UNKNOWN_FETCHES, UNKNOWN_WINDOW)
-        self._unknown_kids = BriefMemory(UNKNOWN_KIDS, UNKNOWN_FOR)
+        self._unknown_kids: BriefMemory[float] = BriefMemory(UNKNOWN_KIDS, UNKNOWN_FOR)
         forget_in_child(self)
 
     def find(self, kid: str | None) -> VerificationKey:
@@ -205,7 +205,7 @@ class RemoteKeys:
 
     def _find_unknown(self, kid: str | None, now: float) -> VerificationKey:
         """Find a key that is not among those in use: it may be new."""
-        if kid is None or len(kid) > LONGEST_KID or self._unknown_kids.holds(kid, now):
+        if kid is None or len(kid) > LONGEST_KID or self._unknown_kids.recall(kid, now):
             raise UnknownKey
         return self._find_after(self._board(now, partial(self._may_ask_for, kid)), kid, now)
 
@@ -230,7 +230,7 @@ class RemoteKeys:
             raise failure.as_exception()
         if flight is not None and kid is not None and len(kid) <= LONGEST_KID:
             with self._lock:
-                self._unknown_kids.add(kid, self._monotonic())
+                self._unknown_kids.note(kid, UNKNOWN_FOR, self._monotonic())
         raise UnknownKey
 
     def _time_left(self, flight: _Flight) -> float:

@@ -7,6 +7,10 @@ threads guards it, except for asking, which is always safe.
 from __future__ import annotations
 
 from collections import OrderedDict, deque
+from contextlib import suppress
+from typing import Generic, TypeVar
+
+Value = TypeVar("Value")
 
 
 class Window:
@@ -26,25 +30,26 @@ class Window:
         self._attempts.append(now)
 
 
-class BriefMemory:
-    """Texts that were added in the last ``seconds``; of more than ``size`` the oldest go."""
+class BriefMemory(Generic[Value]):
+    """What was noted about texts in the last ``seconds``; of more than ``size`` the oldest go."""
 
     def __init__(self, size: int, seconds: float) -> None:
         self._size = size
         self._seconds = seconds
-        self._until: OrderedDict[str, float] = OrderedDict()
+        self._noted: OrderedDict[str, tuple[float, Value]] = OrderedDict()
 
-    def holds(self, text: str, now: float) -> bool:
-        """Say whether the text was added lately."""
-        until = self._until.get(text)
-        return until is not None and now < until
+    def recall(self, text: str, now: float) -> Value | None:
+        """Return what was noted about the text lately, else ``None``."""
+        until, value = self._noted.get(text, (now, None))
+        return value if now < until else None
 
-    def add(self, text: str, now: float) -> None:
-        """Remember the text from now on."""
-        self._until.pop(text, None)
-        self._until[text] = now + self._seconds
-        if len(self._until) > self._size:
-            self._until.popitem(last=False)
+    def note(self, text: str, value: Value, now: float) -> None:
+        """Remember a value from now on."""
+        self._noted.pop(text, None)
+        self._noted[text] = (now + self._seconds, value)
+        if len(self._noted) > self._size:
+            with suppress(KeyError):  # another thread made room
+                self._noted.popitem(last=False)
 
 
 class Backoff:

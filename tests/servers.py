@@ -256,11 +256,13 @@ def hangs_up(conversation: Conversation) -> None:
 
 
 def self_signed(folder: Path) -> tuple[ssl.SSLContext, str]:
-    """A server's TLS context for 127.0.0.1, and the file with the certificate to trust."""
+    """TLS as 127.0.0.1 and api.clerk.test, and the file with the certificate to trust."""
     key = rsa.generate_private_key(65537, 2048)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
     now = datetime.datetime.now(datetime.timezone.utc)
-    names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    names = x509.SubjectAlternativeName(
+        [x509.IPAddress(ipaddress.ip_address("127.0.0.1")), x509.DNSName("api.clerk.test")]
+    )
     certificate = (
         x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
         .not_valid_before(now - datetime.timedelta(days=1))

@@ -146,15 +146,6 @@ def test_a_client_that_breaks_off_is_no_news(
     assert capfd.readouterr().err == ""
 
 
-def test_a_fault_of_the_server_itself_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    def broken(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        raise SystemExit
-
-    with Server(broken) as server:
-        assert exchange(server, b"GET / HTTP/1.0\r\n\r\n") == b""
-    assert "a request failed" in caplog.text
-
-
 def test_a_body_of_a_megabyte_is_read(server: Server) -> None:
     with connect(server) as connection:
         connection.request("POST", "/", body=b"x" * 1048576)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from clerk_wsgi import forking
+from clerk_wsgi.keys import KeysUnavailable, RemoteKeys
 
 from .minting import Minter
 from .servers import Conversation, response, self_signed, sends_json, serving
@@ -117,6 +118,28 @@ def test_a_platform_that_never_forks_needs_no_hook(monkeypatch: pytest.MonkeyPat
 
 
 # ---- keys ----
+
+
+def test_what_is_told_to_a_child_frees_it_of_locks_and_flights() -> None:
+    gate, calls = threading.Event(), []
+
+    def fetch() -> object:
+        calls.append(gate.is_set())
+        assert gate.wait(10)
+        return JWKS
+
+    keys = RemoteKeys(fetch, wait=0.05)
+    with pytest.raises(KeysUnavailable):
+        keys.find("ins_k1")
+    lock = keys._lock
+    assert keys._lock is lock
+    with lock:
+        forking._tell_child()  # as if this were one
+        assert keys._lock is not lock
+        with pytest.raises(KeysUnavailable):
+            keys.find("ins_k1")
+    assert calls == [False, False]
+    gate.set()
 
 
 def slow(document: object, seconds: float) -> Behaviour:
@@ -228,6 +251,29 @@ def test_greenlets_patched_after_the_fork_speak_tls(tmp_path: Path) -> None:
     context, certificate = self_signed(tmp_path)
     with serving(sends_json(JWKS), context) as server:
         assert run(script, server.url, certificate) == "0"
+
+
+def test_greenlets_that_cannot_speak_tls_any_more_get_no_crash(tmp_path: Path) -> None:
+    script = """
+        import requests                             # before gevent: urllib3 has the unpatched ssl
+        from clerk_wsgi.keys import KeysUnavailable
+        keys = RemoteKeys(BackendApi(Transport(base_url=sys.argv[1]), secret_key=SECRET).fetch_jwks)
+
+        def child():
+            import warnings
+            from gevent import monkey
+            warnings.simplefilter("ignore")
+            monkey.patch_all()
+            try:
+                keys.find("ins_k1")
+            except KeysUnavailable:
+                pass
+
+        print(in_child(child))
+    """
+    context, _ = self_signed(tmp_path)
+    with serving(sends_json(JWKS), context) as server:
+        assert run(script, server.url) == "0"
 
 
 # ---- connections ----

@@ -17,7 +17,7 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clerk_wsgi.keys import KeysUnavailable, PemKey, UnknownKey, parse_jwks
+from clerk_wsgi.keys import KeysUnavailable, NoKeys, PemKey, UnknownKey, parse_jwks
 
 from .minting import Minter, base64url
 
@@ -491,6 +491,13 @@ def test_a_private_key_is_refused_by_name_and_not_quoted(name: str) -> None:
 def test_no_text_makes_a_key_or_another_error(text: str) -> None:
     with pytest.raises(ValueError, match="key"):
         PemKey(text)
+
+
+def test_an_instance_without_keys_knows_none() -> None:
+    for kid in ("ins_k1", None):
+        with pytest.raises(UnknownKey):
+            NoKeys().find(kid)
+    assert not NoKeys().is_current(KEY)
 
 
 # ---- errors ----

@@ -677,14 +677,15 @@ def test_a_window_slides() -> None:
 
 
 def test_a_brief_memory_is_brief_and_bounded() -> None:
-    memory = BriefMemory(3, 1)
+    memory: BriefMemory[str] = BriefMemory(3, 1)
     for n in range(3):
-        memory.add(str(n), n / 10)
-    memory.add("0", 0.3)
-    memory.add("3", 0.4)
-    assert [memory.holds(str(n), 0.5) for n in range(5)] == [True, False, True, True, False]
-    assert memory.holds("0", 1.2)
-    assert not memory.holds("0", 1.3)
+        memory.note(str(n), "first", n / 10)
+    memory.note("0", "second", 0.3)
+    memory.note("3", "first", 0.4)
+    noted = [memory.recall(str(n), 0.5) for n in range(5)]
+    assert noted == ["second", None, "first", "first", None]
+    assert memory.recall("0", 1.2) == "second"
+    assert memory.recall("0", 1.3) is None
 
 
 def test_a_backoff_doubles_to_its_limit_and_forgets() -> None:

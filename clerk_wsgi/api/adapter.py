@@ -69,9 +69,6 @@ class _LimitedReader(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def fileno(self) -> int:
-        return self._raw.fileno()
-
     def readinto(self, buffer: Any) -> int | None:
         self._sock.settimeout(self._limits.seconds())
         count = self._raw.readinto(buffer)

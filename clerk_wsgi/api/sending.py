@@ -35,8 +35,9 @@ CONNECT_TIMEOUT = 2.0  # seconds
 CHUNK = 16384
 
 # Whatever is wrong with the network, a proxy, TLS or the form of an answer. The errors of
-# ``requests`` are OSErrors; some of urllib3 and http.client come through as they are.
-_FAILURES = (OSError, ValueError, HTTPException, HTTPError)
+# ``requests`` are OSErrors; some of urllib3 and http.client come through as they are. A
+# RecursionError is what TLS ends in if gevent patched ``ssl`` after urllib3 was imported.
+_FAILURES = (OSError, ValueError, HTTPException, HTTPError, RecursionError)
 
 _VISIBLE = re.compile(r"[!-~]+")
 

@@ -1,11 +1,13 @@
 """Clerk sessions in any WSGI application.
 
 ``with_session(app)`` and ``require_session(app)`` wrap an application, ``Clerk(…)`` is an
-instance of one's own. Importing this package reads no environment and needs no key.
+instance of one's own, ``sessions``, ``clients`` and ``users`` ask Clerk's API. Importing this
+package reads no environment and needs no key.
 """
 
 from .claims import Auth, Session
 from .clerk import Clerk, default_clerk, set_default
+from .defaults import clients, sessions, users
 from .errors import (
     ApiError,
     ClerkError,
@@ -33,6 +35,7 @@ __all__ = [
     "SignedIn",
     "SignedOut",
     "Unauthenticated",
+    "clients",
     "default_clerk",
     "default_on_error",
     "error_response",
@@ -40,8 +43,10 @@ __all__ = [
     "get_session",
     "json_error_response",
     "require_session",
+    "sessions",
     "set_default",
     "strict_on_error",
+    "users",
     "with_session",
 ]
 

@@ -11,23 +11,14 @@ from typing import TYPE_CHECKING
 from .address import is_of_other_origin
 from .claims import Auth
 from .cookies import (
-    CLIENT_UAT,
     DEV_BROWSER,
-    SESSION,
-    CookieSelection,
-    SessionCookies,
-    Unverified,
-    whole_number,
 )
 from .handshake import (
-    HANDSHAKE,
     MAX_REDIRECTS,
-    NONCE,
-    REDIRECT_COUNT,
     may_be_redirected,
     redirect_count,
 )
-from .jws import Malformed, parse_jws
+from .live import is_client_token
 from .machine import MachineRefused, machine_type_of
 from .settings import MACHINE_TOKENS, SESSION_TOKEN
 from .state import RequestState, SignedIn, SignedOut
@@ -37,14 +28,15 @@ from .visit import Visit
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .chooser import CookieChooser
     from .frontend import FrontendApi
     from .handshake import Handshakes, Request
     from .judge import TokenJudge
+    from .live import LiveVerifier
     from .machine import MachineVerifier
     from .organizations import OrganizationSync
     from .resolve import HandshakeResolver
     from .sync import Satellite
-    from .tokens import SessionTokenVerifier
 
 SESSION_PARAMETER = "_clerk_session_id"
 
@@ -58,29 +50,28 @@ class Authenticator:
     def __init__(
         self,
         accepts: str | tuple[str, ...],
+        chooser: CookieChooser,
         cookie_path: CookiePath,
         judge: TokenJudge,
         machines: MachineVerifier,
         *,
+        live: LiveVerifier | None = None,
         clock: Callable[[], float],
     ) -> None:
         self._accepts = accepts
+        self._choose = chooser.choose
         self._cookie_path = cookie_path
         self._judge = judge
         self._machines = machines
+        self._live = live
         self._clock = clock
-
-    @property
-    def cookie_names(self) -> frozenset[str]:
-        """The cookies that the decision may ask for."""
-        return self._cookie_path.names
 
     def decide(self, request: Request) -> RequestState:
         """Return the state of a request."""
-        visit = Visit(request, self._clock(), self._cookie_path.choose)
+        visit = Visit(request, self._clock(), self._choose)
         bearer = request.bearer_token
         state = self._decide_bearer(visit, bearer) if bearer else self._decide_without(visit)
-        return _match_named_session(request, state)
+        return self._confirm(_match_named_session(request, state))
 
     def _decide_bearer(self, visit: Visit, text: str) -> RequestState:
         """Section 3: a token in the ``Authorization`` header."""
@@ -109,6 +100,13 @@ class Authenticator:
             return self._mismatch()
         return self._cookie_path.decide(visit)
 
+    def _confirm(self, state: RequestState) -> RequestState:
+        """Ask Clerk about a session in live verification, unless it has just been asked."""
+        if self._live is None or not isinstance(state, SignedIn) or state.is_live:
+            return state
+        auth = state.full_auth
+        return self._live.confirm(state, auth) if isinstance(auth, Auth) else state
+
     def _is_accepted(self, kind: str) -> bool:
         accepts = self._accepts
         return accepts in ("any", kind) if isinstance(accepts, str) else kind in accepts
@@ -125,49 +123,36 @@ class CookiePath:
     """Section 4: what the cookies of a browser say, step by step.
 
     Each step returns a state, or ``None`` to go on with the next one. Without a publishable key
-    ``frontend`` and ``selection`` are ``None``: then nothing redirects, and there is one set of
-    cookies.
+    ``frontend`` is ``None``: then nothing redirects.
     """
 
     def __init__(
         self,
         *,
         frontend: FrontendApi | None,
-        selection: CookieSelection | None,
         satellite: Satellite | None,
         organizations: OrganizationSync | None,
         handshakes: Handshakes,
         resolver: HandshakeResolver,
         judge: TokenJudge,
-        verifier: SessionTokenVerifier,
+        live: LiveVerifier | None = None,
     ) -> None:
         self._frontend = frontend
         self._development = frontend is not None and frontend.development
-        self._selection = selection
         self._satellite = satellite
         self._organizations = organizations
         self._handshakes = handshakes
         self._resolver = resolver
         self._judge = judge
-        self._verifier = verifier
-        own = selection.names if selection else (SESSION, CLIENT_UAT)
-        self.names = frozenset((*own, HANDSHAKE, NONCE, REDIRECT_COUNT))
-
-    def choose(self, request: Request, now: float) -> SessionCookies:
-        """Return the cookies that count for a request."""
-        cookies = request.cookies
-        if self._selection is not None:
-            return self._selection.choose(cookies, self._read_unverified, now)
-        uat = cookies.get(CLIENT_UAT)
-        client_uat = None if uat is None else whole_number(uat)
-        return SessionCookies(session=cookies.get(SESSION), client_uat=client_uat)
+        self._live = live
 
     def decide(self, visit: Visit) -> RequestState:
         """Walk the steps."""
         state = self._resolver.resolve(visit)  # 1
         if state is None:
             state = (
-                self._sync_satellite(visit)
+                self._decide_client(visit)
+                or self._sync_satellite(visit)
                 or self._answer_satellite(visit)
                 or self._sync_dev_browser(visit)
                 or self._miss_cookies(visit)
@@ -176,6 +161,13 @@ class CookiePath:
                 state = self._judge.judge_cookie(visit, visit.cookies.session or "")  # 9 to 12
                 state = self._sync_cross_origin(visit, state) or state
         return self._activate_organization(visit, state) or state
+
+    def _decide_client(self, visit: Visit) -> RequestState | None:
+        """In live verification only: a client token instead of a session token."""
+        text = visit.cookies.session if self._live else None
+        if self._live is None or not text or not is_client_token(text):
+            return None
+        return self._live.decide_client(text, visit.request.query(SESSION_PARAMETER))
 
     def _sync_satellite(self, visit: Visit) -> RequestState | None:
         """Step 2: a satellite asks the primary."""
@@ -230,6 +222,8 @@ class CookiePath:
         """Step 14: a page that names an organization wants it active (section 8)."""
         if self._organizations is None or not isinstance(state, SignedIn):
             return None
+        if any(name == "Location" for name, _ in state.extra_headers):
+            return None  # on the way home from a handshake: asked again there, with its cookies
         auth = state.auth
         wanted = self._organizations.wanted(visit.request.address)
         if wanted is None or not isinstance(auth, Auth) or not auth or wanted.is_active(auth):
@@ -241,15 +235,6 @@ class CookiePath:
     def _interrupt(self, visit: Visit, reason: str) -> RequestState:
         return self._handshakes.start(visit.request, visit.cookies, reason)
 
-    def _read_unverified(self, text: str) -> Unverified | None:
-        """Read what the choice of cookies needs; nothing else is done with it."""
-        known = self._verifier.recall(text)
-        try:
-            claims = known.claims if known else parse_jws(text).payload
-        except Malformed:
-            return None
-        return Unverified.of(claims)
-
 
 NO_CLIENT_UAT = "session-token-but-no-client-uat"
 
@@ -258,8 +243,8 @@ def _match_named_session(request: Request, state: RequestState) -> RequestState:
     """Let only the session answer that ``_clerk_session_id`` names, if it names one."""
     if not isinstance(state, SignedIn) or not isinstance(state.full_auth, Auth):
         return state
-    named = request.query(SESSION_PARAMETER)
-    if not named or named == [state.full_auth.session_id]:
+    named, session_id = request.query(SESSION_PARAMETER), state.full_auth.session_id
+    if not named or (session_id and named == [session_id]):
         return state
     return SignedOut(
         reason="session-id-mismatch",

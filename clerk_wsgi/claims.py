@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 Claims = dict[str, Any]
 
-_FEATURE = re.compile(r"\s*([a-z]+)\s*:\s*([^:\s]+)\s*")
+# Scope and slug; only white space around both of them together does not count.
+_FEATURE = re.compile(r"\s*([a-z]+\s*):([^:]*[^:\s])\s*")
+_OF_ORGANIZATIONS = ("o", "ou", "uo")
 _MASKS = re.compile(r"\s*[0-9]{1,400}\s*(,\s*[0-9]{1,400}\s*)*")
 
 
@@ -41,9 +43,9 @@ def copied(value: Any) -> Any:
 
 
 def text_claim(claims: Mapping[str, Any], name: str) -> str | None:
-    """Return a claim that is a non-empty string, else ``None``."""
+    """Return a claim that is a string, be it empty, else ``None``."""
     value = claims.get(name)
-    return value if isinstance(value, str) and value else None
+    return value if isinstance(value, str) else None
 
 
 def actor_of(claims: Claims) -> Mapping[str, Any] | None:
@@ -116,7 +118,7 @@ def _organization_features(features: Any) -> list[str]:
     found = [_FEATURE.fullmatch(entry) for entry in features.split(",")]
     if not all(found):
         return []
-    return [match[2] for match in found if match and "o" in match[1]]
+    return [match[2] for match in found if match and match[1] in _OF_ORGANIZATIONS]
 
 
 def _factor_ages(claims: Claims) -> tuple[float, float] | None:

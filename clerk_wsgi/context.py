@@ -16,7 +16,7 @@ from .cookies import split_cookies
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-_BEARER = re.compile(r"bearer +([^ ].*)", re.IGNORECASE | re.DOTALL)
+_BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)
 _BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 # A value with a quote at one end only, or with anything after the second, is no quoted value.
 _QUOTED = re.compile(r'"(?:[^"\\\n]|\\[^\n])*"')
@@ -82,17 +82,21 @@ class RequestContext:
         )
 
     def _scheme(self) -> str:
+        """The forwarded scheme, if anything but the server says by what name it was reached."""
         forwarded = self._forwarded("X-Forwarded-Proto").lower()
-        reported = str(self._environ.get("wsgi.url_scheme", "http"))
-        return forwarded if forwarded in ("http", "https") else reported
+        is_named = bool(self._forwarded("X-Forwarded-Host") or self.header("Host"))
+        if is_named and forwarded in ("http", "https"):
+            return forwarded
+        return str(self._environ.get("wsgi.url_scheme", "http"))
 
     def _host(self) -> str:
         """The first of forwarded host, ``Host`` and the server's own name that is a host."""
         for host in (self._forwarded("X-Forwarded-Host"), self.header("Host")):
             if is_host(host):
                 return host
-        environ = self._environ
-        return f"{environ.get('SERVER_NAME', 'localhost')}:{environ.get('SERVER_PORT', '80')}"
+        name = str(self._environ.get("SERVER_NAME", "localhost"))
+        shown = f"[{name}]" if ":" in name and not name.startswith("[") else name  # IPv6
+        return f"{shown}:{self._environ.get('SERVER_PORT', '80')}"
 
     def _forwarded(self, name: str) -> str:
         return self.header(name).partition(",")[0] if self._trust_forwarded else ""
@@ -106,12 +110,19 @@ class RequestContext:
 
 
 def parse_authorization(value: str) -> str | None:
-    """Return the bearer token of an ``Authorization`` value (RFC 9110 section 11.4)."""
+    """Return the bearer token of an ``Authorization`` value (RFC 9110 section 11.4, rule D20).
+
+    Anything else is read as Clerk's SDK does: a scheme with nothing after it is a token by
+    itself. Two tokens are taken for one that nobody can read, so they are refused.
+    """
     value = value.strip(" \t")
-    if " " not in value:
-        return value or None
     match = _BEARER.fullmatch(value)
-    return match[1] if match else None
+    if match:
+        return match[1]
+    scheme, _, token = value.partition(" ")
+    if not token or token.startswith(" "):
+        return scheme or None
+    return token if scheme == "Bearer" else None
 
 
 def decode_cookie(value: str) -> str:

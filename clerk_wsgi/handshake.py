@@ -29,6 +29,9 @@ REDIRECT_COUNT = "__clerk_redirect_count"
 HANDSHAKE = "__clerk_handshake"
 NONCE = "__clerk_handshake_nonce"
 MAX_REDIRECTS = 3
+# Clerk sends a handful of cookies, and browsers keep none of more than 4 kB.
+MAX_DIRECTIVES = 100
+MAX_DIRECTIVE = 8192
 
 NO_STORE = ("Cache-Control", "no-store")
 # Query parameters that an address leaves behind: on the way to Clerk, and on the way home.
@@ -149,7 +152,8 @@ class Directives:
 
 def read_directives(found: object) -> Directives:
     """Return the usable directives of a handshake (rule D5); anything but a list has none."""
-    usable = tuple(filter(is_usable_directive, found if isinstance(found, list) else []))
+    members = found[:MAX_DIRECTIVES] if isinstance(found, list) else []
+    usable = tuple(filter(is_usable_directive, members))
     return Directives(set_cookies=usable, token=session_token_of(usable))
 
 
@@ -167,8 +171,10 @@ def session_token_of(set_cookies: Iterable[str]) -> str | None:
 
 
 def is_sendable(value: object) -> TypeGuard[str]:
-    """Say whether a value can stand in a response header: latin-1 text without controls."""
-    return isinstance(value, str) and not _UNSENDABLE.search(value)
+    """Say whether a value can stand in a response header: latin-1, no controls, not too long."""
+    if not isinstance(value, str) or len(value) > MAX_DIRECTIVE:
+        return False
+    return not _UNSENDABLE.search(value)
 
 
 def is_usable_directive(directive: object) -> TypeGuard[str]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
-from .clerk import default_clerk, error_of
+from .clerk import default_clerk
 from .handlers import (
     NO_STORE,
     Response,
@@ -19,6 +19,7 @@ from .handlers import (
     refusal_of,
     strict_on_error,
 )
+from .refusals import error_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -4,6 +4,9 @@
 ``{…}`` groups, ``? * +`` after any of these repeat it, and a backslash takes the next character
 as it is. Letter case does not count and one trailing slash is allowed. Expressions may not hold
 capturing groups, look-around or back references.
+
+Between two names there must be text, and the second takes nothing that holds it: so no path, of
+whatever length, has a quadratic number of readings.
 """
 
 from __future__ import annotations
@@ -25,7 +28,7 @@ _TOKEN = re.compile(
       | (?P<char>[^:()\\])""",
     re.VERBOSE | re.DOTALL,
 )
-_SEGMENT = "[^/#?]+?"
+_DELIMITERS = "/#?"
 _REFUSED_IN_GROUPS = re.compile(r"^\?|\\[0-9kK]")
 
 
@@ -77,6 +80,8 @@ class _Compiler:
         self._text = text
         self._lexemes = list(_lexemes(text))
         self._next = 0
+        # The plain text since the last parameter; None before the first character.
+        self._before: str | None = None
         self.names: list[str] = []
 
     def compile(self) -> str:
@@ -99,16 +104,17 @@ class _Compiler:
         is_prefix = lexeme.kind == "char" and lexeme.text in "/."
         if is_prefix and follower and follower.kind in ("name", "group"):
             return self._parameter(lexeme.text)
+        self._before = (self._before or "") + lexeme.text
         return re.escape(lexeme.text)
 
     def _parameter(self, prefix: str) -> str:
-        pattern = self._pattern()
-        return self._repeated(re.escape(prefix), pattern, "")
+        pattern = self._pattern(prefix)
+        return self._repeated(prefix, pattern, "")
 
     def _braces(self) -> str:
         self._take()
         prefix = self._plain_text()
-        pattern = self._pattern()
+        pattern = self._pattern(prefix)
         suffix = self._plain_text()
         closing = self._peek()
         if closing is None or closing.kind != "close":
@@ -116,16 +122,26 @@ class _Compiler:
         self._take()
         return self._repeated(prefix, pattern, suffix)
 
-    def _pattern(self) -> str:
+    def _pattern(self, prefix: str) -> str:
         """A name, an expression, or a name with an expression; empty if there is neither."""
         name = self._optional("name")
         group = self._optional("group")
+        before, self._before = prefix or self._before, ""
         if not name and not group:
             return ""
         self.names.append(name)
-        return group[1:-1] if group else _SEGMENT
+        return group[1:-1] if group else self._segment(name, before)
+
+    def _segment(self, name: str, before: str | None) -> str:
+        """What a name takes: part of one segment, and nothing that holds the text before it."""
+        if before == "":
+            raise BadPattern(f"{self._text!r}: there must be text before :{name}")
+        if before is None or any(one in before for one in _DELIMITERS):
+            return f"[^{_DELIMITERS}]+?"
+        return f"(?:(?!{re.escape(before)})[^{_DELIMITERS}])+?"
 
     def _repeated(self, prefix: str, pattern: str, suffix: str) -> str:
+        prefix, suffix = re.escape(prefix), re.escape(suffix)
         modifier = self._optional("modifier")
         if not pattern:
             return f"(?:{prefix}{suffix}){modifier}"
@@ -140,7 +156,7 @@ class _Compiler:
     def _plain_text(self) -> str:
         text = ""
         while (lexeme := self._peek()) and lexeme.kind in ("char", "escaped"):
-            text += re.escape(self._take().text)
+            text += self._take().text
         return text
 
     def _peek(self) -> _Lexeme | None:

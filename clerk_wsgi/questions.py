@@ -5,10 +5,13 @@ Values only. ``api/backend.py`` answers over HTTP; tests may answer otherwise.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+_CODE = re.compile(r"[a-z0-9_-]{1,64}")
 
 
 class NoAnswer(Exception):
@@ -16,9 +19,13 @@ class NoAnswer(Exception):
 
 
 class Refusal(Exception):
-    """Clerk answered with an error: ``status`` and its first error's ``code``, if it gave one."""
+    """Clerk answered with an error: ``status`` and its first error's ``code``, if it gave one.
+
+    A code goes into reasons, headers and logs: what is none counts as not given (rule D24).
+    """
 
     def __init__(self, status: int, code: str | None = None) -> None:
+        code = code if code and _CODE.fullmatch(code) else None
         super().__init__(f"Clerk answered {status}" + (f" ({code})" if code else ""))
         self.status = status
         self.code = code

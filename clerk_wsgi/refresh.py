@@ -6,10 +6,9 @@ one that came in a cookie (rule D2).
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
-from .handshake import Directives, is_sendable, session_token_of
+from .handshake import MAX_DIRECTIVES, Directives, is_sendable, session_token_of
 from .questions import NoAnswer, Refusal
 
 if TYPE_CHECKING:
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from .handshake import Request
     from .questions import ClerkApi
 
-_CODE = re.compile(r"[a-z0-9_-]{1,64}")
 # Request headers that Clerk gets to see with a refresh: never cookies or authorization.
 _SHOWN = (
     "User-Agent",
@@ -68,17 +66,17 @@ def _shown_headers(request: Request) -> dict[str, list[str]]:
 
 
 def _known_code(code: str | None) -> str:
-    """Return Clerk's own error code if it is one (rule D24)."""
+    """Return Clerk's own error code if there is one (rule D24)."""
     if code == "unexpected_error":  # what Clerk says when it failed itself
         return "fetch-error"
-    return code if code and _CODE.fullmatch(code) else "unexpected-bapi-error"
+    return code or "unexpected-bapi-error"
 
 
 def _read_cookies(answer: Any) -> Directives:
     found = answer.get("cookies") if isinstance(answer, dict) else None
     if not isinstance(found, list):
         raise NotRefreshed("unexpected-bapi-error")
-    cookies = tuple(filter(is_sendable, found))
+    cookies = tuple(filter(is_sendable, found[:MAX_DIRECTIVES]))
     token = session_token_of(cookies)
     if token is None:
         raise NotRefreshed("unexpected-bapi-error")

@@ -76,7 +76,10 @@ class HandshakeResolver:
         return None if directives is None else self._settle(visit, directives)
 
     def _exchange(self, nonce: str) -> Directives | None:
-        if self._api is None or not _NONCE.fullmatch(nonce):
+        if self._api is None:
+            _logger.warning("a handshake cannot be resolved: there is no secret key to ask with")
+            return None
+        if not _NONCE.fullmatch(nonce):
             _logger.info("a handshake cannot be resolved: its nonce is malformed")
             return None
         try:

@@ -26,7 +26,8 @@ class SignedIn:
     """A token that counts. A pending session is one too: ``auth`` is signed out all the same.
 
     Immutable, and shared by all requests that carry the same session token. ``session`` is
-    ``None`` for a pending session and for machine tokens.
+    ``None`` for a pending session and for machine tokens. ``is_live`` says that Clerk was asked
+    about the session for this very request.
     """
 
     status: ClassVar[Literal["signed-in"]] = "signed-in"
@@ -38,6 +39,7 @@ class SignedIn:
     auth: Auth | MachineAuth
     full_auth: Auth | MachineAuth = field(repr=False)
     session: Session | None = field(default=None, repr=False)
+    is_live: bool = False
     extra_headers: HeaderTuple = field(default=(), repr=False)
 
     @classmethod
@@ -70,7 +72,10 @@ class SignedIn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedOut:
-    """Nobody is signed in, or what was presented was refused: ``reason`` says which."""
+    """Nobody is signed in, or what was presented was refused: ``reason`` says which.
+
+    ``cause`` is the error of a call to Clerk that led to it, if one did.
+    """
 
     status: ClassVar[Literal["signed-out"]] = "signed-out"
     token: ClassVar[None] = None
@@ -80,6 +85,7 @@ class SignedOut:
     message: str = ""
     token_type: str | None = SESSION_TOKEN
     extra_headers: HeaderTuple = field(default=(), repr=False)
+    cause: Exception | None = field(default=None, repr=False, compare=False)
 
     @property
     def auth(self) -> Auth | MachineAuth:

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from clerk_wsgi import Clerk, Handshake, SignedIn, SignedOut
-from clerk_wsgi.clerk import error_of
+from clerk_wsgi.refusals import error_of
 
 from .minting import (
     ISSUER_TEST,
@@ -25,6 +25,7 @@ from .minting import (
     Minter,
 )
 from .minting import environ as request_environ
+from .reading import auth_of, user_of
 
 if TYPE_CHECKING:
     from clerk_wsgi import RequestState
@@ -280,7 +281,7 @@ def test_a_request_is_decided_as_clerk_decides_it(row_: Row) -> None:
         "session_token",
     )
     if isinstance(state, SignedIn):
-        assert (state.auth.user_id, state.auth.session_id) == ("user_1", "sess_1")
+        assert (auth_of(state).user_id, auth_of(state).session_id) == ("user_1", "sess_1")
     else:
         assert not state.auth
         assert state.session is None
@@ -308,10 +309,6 @@ def test_only_a_handshake_leads_away_and_it_leads_to_clerk(row_: Row) -> None:
 
 def state_of(instance: Clerk, **keys: str) -> RequestState:
     return instance.authenticate(request_environ(**keys))
-
-
-def user_of(state: RequestState) -> str | None:
-    return state.auth.user_id if state.auth else None
 
 
 TWO = token(sub="user_2", sid="sess_2")
@@ -494,7 +491,7 @@ def test_a_pending_session_must_be_the_one_named_as_well() -> None:
     assert state.reason == "session-id-mismatch"
     state = state_of(clerk(), QUERY_STRING=f"{NAMED}=sess_1", HTTP_AUTHORIZATION=pending)
     assert isinstance(state, SignedIn)
-    assert state.to_auth(treat_pending_as_signed_out=False).user_id == "user_1"
+    assert user_of(state, pending_counts=True) == "user_1"
 
 
 def test_a_name_in_a_cookie_or_a_path_names_nothing() -> None:

@@ -49,7 +49,6 @@ def test_a_bearer_token_may_be_spelled_in_these_ways(value: str) -> None:
         " ",
         "\t",
         "Basic dXNlcjpwYXNz",
-        "Basic  tok",
         "Digest username=x",
         "Bearer: tok",
         "Bearertok tok",
@@ -74,6 +73,7 @@ def test_without_the_header_there_is_no_bearer_token() -> None:
     [
         ("Bearer", "Bearer"),
         ("Bearer ", "Bearer"),
+        ("Basic  tok", "Basic"),
         ("Bearer\ttok", "Bearer\ttok"),
         ("Bearer tok tok2", "tok tok2"),
         ("Bearer tok,tok2", "tok,tok2"),

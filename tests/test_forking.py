@@ -12,9 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from requests import Session
+from requests.adapters import HTTPAdapter
 
 from clerk_wsgi import forking
+from clerk_wsgi.api.transport import Transport
 from clerk_wsgi.keys import KeysUnavailable, RemoteKeys
+from clerk_wsgi.settings import Secret
 
 from .minting import Minter
 from .servers import Conversation, response, self_signed, sends_json, serving
@@ -328,6 +332,27 @@ def test_a_child_opens_connections_of_its_own_and_the_parent_keeps_its(http: str
     with serving(lambda conversation: conversation.send(response(b"1"))) as server:
         assert run(script, server.url) == "0"
         assert server.connections == (3 if "Minimal" in http else 2)
+
+
+def test_what_is_told_to_a_child_makes_it_open_connections_of_its_own() -> None:
+    with serving(lambda conversation: conversation.send(response(b"1"))) as server:
+        for http in (None, Session(), own_session()):
+            before = server.connections
+            transport = Transport(http, base_url=server.url)
+            for connections in (1, 2, 3):
+                for _ in range(2):
+                    transport.call("GET", "/a", secret=Secret("sk_test_1"))
+                assert server.connections - before == connections
+                forking._tell_child()  # as if this were one
+
+
+def own_session() -> Session:
+    class Own(HTTPAdapter):
+        pass
+
+    session = Session()
+    session.mount("http://", Own())
+    return session
 
 
 def test_a_child_that_ends_does_not_end_the_tls_connections_of_its_parent(tmp_path: Path) -> None:

@@ -309,6 +309,8 @@ def test_a_trusted_certificate_is_accepted_and_the_connection_kept(tmp_path: Pat
 
 # ---- answers in bad form ----
 
+TRAILER = b"A: " + b"x" * 60_000 + b"\r\n"
+
 
 def chunked(*chunks: bytes, last: bytes = b"0\r\n\r\n") -> bytes:
     head = OK + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -342,6 +344,7 @@ def chunked(*chunks: bytes, last: bytes = b"0\r\n\r\n") -> bytes:
         pytest.param(chunked(last=b"zz\r\n"), id="chunk size not a number"),
         pytest.param(chunked(last=b"-5\r\n{}\r\n0\r\n\r\n"), id="negative chunk size"),
         pytest.param(chunked(last=b"1" * 5_000_000), id="endless chunk size"),
+        pytest.param(chunked(last=b"0\r\n" + TRAILER * 100), id="endless trailers"),
         pytest.param(b"HTTP/1.1 100 Continue\r\n\r\n" * 200_000, id="endless continue"),
     ],
 )

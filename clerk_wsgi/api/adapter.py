@@ -162,9 +162,11 @@ class DeadlineAdapter(HTTPAdapter):
     def send(self, request: PreparedRequest, *args: Any, **options: Any) -> Response:
         before = _limits.set(_Limits(*options["timeout"]))
         try:
-            return super().send(request, *args, **options)
+            response = super().send(request, *args, **options)
         finally:
             _limits.reset(before)
+        response.raw.enforce_content_length = True  # urllib3 1.26 takes half an answer for one
+        return response
 
 
 def _use_limits(manager: Any) -> None:

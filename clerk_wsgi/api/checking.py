@@ -34,6 +34,11 @@ class SessionCheck:
         self._claims_of = claims_of
         self._is_gone = False
 
+    @property
+    def is_gone(self) -> bool:
+        """Whether Clerk has said that it does not verify sessions any longer."""
+        return self._is_gone
+
     def verify(self, caller: Caller, session_id: str, token: str) -> Session:
         """Return the session if it is active and the token is one of its own.
 

@@ -74,6 +74,11 @@ class ApiClient:
         """Do what ``sessions.verify_session`` does, once both arguments were checked."""
         return self._check.verify(self._caller, session_id, token)
 
+    @property
+    def is_verification_gone(self) -> bool:
+        """Whether Clerk has answered 410 to the question that verifies a session."""
+        return self._check.is_gone
+
     def for_request(self) -> ApiClient:
         """Return the same API for the way of one request: one try, one time limit.
 

@@ -18,7 +18,8 @@ class Identified(Protocol):
     """An object of Clerk's."""
 
     @property
-    def id(self) -> str | None: ...
+    def id(self) -> str | None:
+        """Its id."""
 
 
 Item = TypeVar("Item", bound=Identified)

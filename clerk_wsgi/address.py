@@ -84,7 +84,7 @@ def _name_of(pair: str) -> str:
 
 def encode_path(path: str) -> str:
     """Percent-encode a path of a WSGI environ (latin-1 text, PEP 3333)."""
-    encoded = quote(path.encode("latin-1", "replace"), safe="/:@!$&'()*+,;=~-._")
+    encoded = quote(path.encode("latin-1", "replace"), safe="/:@!$&'()*+,;=~-._[]|^")
     return encoded if encoded.startswith("/") else f"/{encoded}"
 
 

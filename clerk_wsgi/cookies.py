@@ -159,6 +159,4 @@ def _issued_at(token: Unverified | None) -> float:
 
 
 def _number(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return None
-    return value
+    return value if isinstance(value, (int, float)) else None  # true counts as 1

@@ -38,7 +38,7 @@ NO_STORE = ("Cache-Control", "no-store")
 LEFT_BEHIND = frozenset({DEV_BROWSER, "__dev_session"})
 BROUGHT_HOME = frozenset({HANDSHAKE, NONCE, DEV_BROWSER, "__clerk_help"})
 
-_OWN_COOKIE = re.compile(r"__(?:session|client_uat|refresh|clerk_)[^=;,\s]*")
+_OWN_COOKIES = ("__session", "__client_uat", "__refresh", "__clerk_")
 _UNSENDABLE = re.compile(r"[\x00-\x1f\x7f-\x9f]|[^\x00-\xff]")
 
 _logger = logging.getLogger("clerk_wsgi")
@@ -181,4 +181,4 @@ def is_usable_directive(directive: object) -> TypeGuard[str]:
     """Say whether a ``Set-Cookie`` line may be sent: one of Clerk's cookies, and sendable."""
     if not is_sendable(directive):
         return False
-    return _OWN_COOKIE.fullmatch(directive.partition(";")[0].partition("=")[0]) is not None
+    return directive.partition(";")[0].partition("=")[0].startswith(_OWN_COOKIES)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 EXPIRED = "session-token-expired-refresh-"
 NON_GET = "non-eligible-non-get"
 NO_REFRESH_COOKIE = "non-eligible-no-refresh-cookie"
+NO_API = "missing-api-client"  # without a secret key nobody can be asked
 # Failures of time, by the verifier's reason, that a browser can mend.
 _INTERRUPTED = {
     "token-not-active-yet": "session-token-nbf",
@@ -68,8 +69,10 @@ class TokenJudge:
         """Renew a token that has expired if the browser may; otherwise refuse it."""
         refresh_token = visit.cookies.refresh
         may_ask = refresh_token and visit.request.method == "GET"
-        if error.reason != "token-expired" or not may_ask or self._api is None:
+        if error.reason != "token-expired" or not may_ask:
             return self._refuse(visit, error, _not_renewable(visit))
+        if self._api is None:
+            return self._refuse(visit, error, NO_API)
         session_id = token.claims.get("sid")
         if session_id and not is_safe_id(session_id):  # rule D1
             return SignedOut(reason="token-invalid", message="The token's session id is not one.")

@@ -168,10 +168,19 @@ def _signed_in(token: str, session: Session) -> SignedIn:
 
 def _signed_out(error: NoAnswer | Refusal) -> SignedOut:
     """Translate a failure: the session is refused, or Clerk cannot say."""
-    cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
+    cause = _without_frames(error.__cause__ if isinstance(error.__cause__, Exception) else error)
     if isinstance(error, Refusal) and _is_about_session(error):
         return SignedOut(reason=NOT_ACTIVE, message="Clerk refuses the session.", cause=cause)
     return SignedOut(reason=UNVERIFIABLE, message="The session cannot be verified.", cause=cause)
+
+
+def _without_frames(error: Exception) -> Exception:
+    """Drop the tracebacks of an error that the application gets: their frames hold the token."""
+    one: BaseException | None = error
+    while one is not None:
+        one.__traceback__ = None
+        one = one.__cause__ or one.__context__
+    return error
 
 
 def _is_about_session(refusal: Refusal) -> bool:

@@ -99,7 +99,7 @@ class MachineVerifier:
     def _verify_jwt(self, jws: Jws, kind: str, now: float) -> MachineAuth:
         if kind == M2M_TOKEN and jws.header.get("cat", M2M_CATEGORY) != M2M_CATEGORY:
             raise TokenRefused("token-invalid", "The token is of another class (cat).")
-        check_header(jws, types=("JWT", *MACHINE_TYPES))
+        _check_machine_header(jws, kind)
         if self._keys is None:
             raise TokenRefused("token-verification-failed", "There are no keys to verify it with.")
         check_signature(jws, find_key(self._keys, jws))
@@ -144,6 +144,14 @@ class MachineVerifier:
             self._check_audience(answer, OAUTH_TOKEN)
         except TokenRefused as error:
             raise MachineRefused(OAUTH_TOKEN, error.reason, error.message) from None
+
+
+def _check_machine_header(jws: Jws, kind: str) -> None:
+    """Refuse a header that a JWT of this kind may not have; ``at+jwt`` is for OAuth alone."""
+    try:
+        check_header(jws, types=("JWT",) if kind == M2M_TOKEN else MACHINE_TYPES)
+    except TokenRefused as error:
+        raise TokenRefused("token-verification-failed", error.message) from error
 
 
 # Refusals of a JWT that keep their own reason; the others are one and the same to a machine.
@@ -206,6 +214,8 @@ def _m2m_of(answer: dict[str, Any], subject: str) -> MachineAuth:
 
 
 def _oauth_of(answer: dict[str, Any], subject: str) -> MachineAuth:
+    # Clerk's SDK reads the client of such objects only.
+    is_known = answer.get("object") == "clerk_idp_oauth_access_token"
     return OAuthAuth(
         token_type=OAUTH_TOKEN,
         is_authenticated=True,
@@ -213,7 +223,7 @@ def _oauth_of(answer: dict[str, Any], subject: str) -> MachineAuth:
         subject=subject,
         scopes=_answered_scopes(answer),
         user_id=subject,
-        client_id=_text(answer.get("client_id")),
+        client_id=_text(answer.get("client_id")) if is_known else None,
     )
 
 
@@ -235,7 +245,7 @@ def _text(value: object) -> str | None:
 
 
 def _words(value: object) -> tuple[str, ...]:
-    return tuple(value.split(" ")) if isinstance(value, str) and value else ()
+    return tuple(value.split(" ")) if isinstance(value, str) else ()
 
 
 def _texts(value: object) -> tuple[str, ...]:

@@ -3,10 +3,10 @@
 ``:name`` takes one path segment, ``:name(regex)`` and ``(regex)`` what the expression takes;
 ``{…}`` groups, ``? * +`` after any of these repeat it, and a backslash takes the next character
 as it is. Letter case does not count and one trailing slash is allowed. Expressions may not hold
-capturing groups, look-around or back references.
+capturing groups, look-around, back references, possessive quantifiers or sets within sets.
 
-Between two names there must be text, and the second takes nothing that holds it: so no path, of
-whatever length, has a quadratic number of readings.
+Between two names there must be text, and the second takes nothing that holds it: so names read no
+path in more than one way, however long it is. How long an expression takes is its author's affair.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _DELIMITERS = "/#?"
-_REFUSED_IN_GROUPS = re.compile(r"^\?|\\[0-9kK]")
+# Flags, back references, possessive quantifiers, and sets that a later Python may read otherwise.
+_REFUSED_IN_GROUPS = re.compile(r"^\?|\\[0-9kK]|(?<!\\)[*+?}]\+|\[[^\]]*(?:\[|--|&&|~~|\|\|)")
 
 
 class BadPattern(ValueError):

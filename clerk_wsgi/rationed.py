@@ -60,7 +60,9 @@ class Ration:
             return self._admit(call)
         except Refusal as refusal:
             if 400 <= refusal.status < 500 and refusal.status not in _NOT_REMEMBERED:
-                self._refusals.note(digest, refusal, self._monotonic())
+                # A new one: the frames of this one's traceback hold the credential.
+                known = Refusal(refusal.status, refusal.code)
+                self._refusals.note(digest, known, self._monotonic())
             raise
 
     def _admit(self, call: Callable[[], Result]) -> Result:

@@ -79,5 +79,5 @@ def _read_cookies(answer: Any) -> Directives:
     cookies = tuple(filter(is_sendable, found[:MAX_DIRECTIVES]))
     token = session_token_of(cookies)
     if token is None:
-        raise NotRefreshed("unexpected-bapi-error")
+        raise NotRefreshed("invalid-session-token")
     return Directives(set_cookies=cookies, token=token)

@@ -25,7 +25,7 @@ from .tokens import (
     check_header,
     check_signature,
     find_key,
-    is_session_class,
+    has_session_category,
     parse_token,
 )
 
@@ -97,10 +97,11 @@ class HandshakeResolver:
         """Verify a handshake token: only its header and signature, it has no times."""
         try:
             jws = parse_token(text)
-            if not is_session_class(jws):
-                raise TokenRefused("token-type-mismatch", "It is of another class (cat).")
             check_header(jws, types=("JWT",))
-            check_signature(jws, find_key(self._keys, jws))
+            key = find_key(self._keys, jws)
+            if not has_session_category(jws):
+                raise TokenRefused("token-type-mismatch", "It is of another class (cat).")
+            check_signature(jws, key)
         except TokenRefused as error:
             _logger.info("a handshake was refused: %s (%s)", error.message, error.reason)
             return None

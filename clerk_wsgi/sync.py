@@ -26,6 +26,7 @@ REDIRECT_URL = "__clerk_redirect_url"
 NEEDS_SYNCING = "satellite-needs-syncing"
 
 _PATH_SAFE = "/:@!$&'()*+,;=~-._%"
+_BEFORE_QUERY = re.compile(r"[^?#]*")  # where browsers take a backslash for a slash
 _ABSOLUTE = re.compile(r"https?://[^/?#\\\s]", re.IGNORECASE)
 
 
@@ -87,7 +88,7 @@ def is_absolute_url(text: str) -> bool:
 
 def with_parameters(url: str, parameters: dict[str, str], *, replaced: str = "") -> str:
     """Return an absolute URL with parameters appended, safe to send in a header."""
-    at = urlsplit(url)
+    at = urlsplit(_BEFORE_QUERY.sub(lambda match: match[0].replace("\\", "/"), url, count=1))
     pairs = [pair for pair in parse_qsl(at.query, keep_blank_values=True) if pair[0] != replaced]
     query = urlencode([*pairs, *parameters.items()])
     path = quote(at.path, safe=_PATH_SAFE)

@@ -139,10 +139,12 @@ def is_machine_subject(jws: Jws) -> bool:
 
 def is_session_class(jws: Jws) -> bool:
     """Say whether a JWT may be a session token by its class: not a machine's, not a template."""
-    category = jws.header.get("cat")
-    if "cat" in jws.header and category not in SESSION_CATEGORIES:
-        return False
-    return not is_machine_jwt(jws)
+    return has_session_category(jws) and not is_machine_jwt(jws)
+
+
+def has_session_category(jws: Jws) -> bool:
+    """Say whether a JWT's header (``cat``) lets it be a session or handshake token."""
+    return "cat" not in jws.header or jws.header["cat"] in SESSION_CATEGORIES
 
 
 class SessionTokenVerifier:

@@ -184,8 +184,10 @@ def _pem_of(settings: Settings) -> PemKey:
     try:
         return PemKey(settings.jwt_key or "")
     except ValueError as error:
-        source = settings.sources.get("jwt_key", "argument")
-        raise ConfigurationError(f"jwt_key (from {source}): {error}") from None
+        problem = str(error)
+    # Raised out here so that no frame of a chained traceback holds the text.
+    source = settings.sources.get("jwt_key", "argument")
+    raise ConfigurationError(f"jwt_key (from {source}): {problem}")
 
 
 def _audience_of(settings: Settings) -> Audience:

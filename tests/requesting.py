@@ -12,7 +12,7 @@ from clerk_wsgi.keys import PemKey
 from clerk_wsgi.tokens import Audience, SessionTokenVerifier
 from clerk_wsgi.visit import Visit
 
-from .minting import NOW, Minter
+from .minting import NOW, Minter, environ
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,6 +59,21 @@ def asked(
         cookies=cookies or {},
         bearer_token=bearer,
         headers={"Sec-Fetch-Dest": "document"} if headers is None else headers,
+    )
+
+
+def load(query: str = "", cookies: str = "", **keys: str) -> dict[str, Any]:
+    """The environ of a page load of https://app.test/p, plus some keys."""
+    return environ(
+        **{
+            "wsgi.url_scheme": "https",
+            "SERVER_PORT": "443",
+            "PATH_INFO": "/p",
+            "QUERY_STRING": query,
+            "HTTP_SEC_FETCH_DEST": "document",
+            "HTTP_COOKIE": cookies,
+            **keys,
+        }
     )
 
 

@@ -130,6 +130,7 @@ class Server:
         self.behave = behave
         self.received: list[Received] = []
         self.connections = 0
+        self.slow_to_greet = 0.0  # seconds before a connection is looked at
         self._context = context
         self._stopping = threading.Event()
         self._open: set[Conversation] = set()
@@ -170,6 +171,7 @@ class Server:
         conversation = Conversation(sock, self._stopping)
         self._open.add(conversation)
         try:
+            conversation.sleep(self.slow_to_greet)
             if self._context:
                 conversation.secure(self._context)
             while True:

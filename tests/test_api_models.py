@@ -114,9 +114,9 @@ def test_a_session_of_the_local_clerk_is_read_whole() -> None:
     document = new_session(MS, "user_1")
     session = parse_session(document)
     assert session.raw == document
-    assert {field.name for field in dataclasses.fields(Session)} == document.keys() - {
-        "object"
-    } | {"raw"}
+    assert {field.name for field in dataclasses.fields(Session)} == document.keys() - {"object"} | {
+        "raw"
+    }
 
 
 @pytest.mark.parametrize(("parse", "document"), PARSERS)
@@ -143,7 +143,9 @@ def test_objects_cannot_be_changed_but_kept_and_sent(
 
 def test_metadata_can_be_changed_and_written_back() -> None:
     user = parse_user({**USER, "public_metadata": {"plan": {"name": "free"}}})
-    assert json.dumps({**user.public_metadata, "seen": 1}) == '{"plan": {"name": "free"}, "seen": 1}'
+    assert (
+        json.dumps({**user.public_metadata, "seen": 1}) == '{"plan": {"name": "free"}, "seen": 1}'
+    )
 
 
 def test_private_metadata_is_not_shown() -> None:

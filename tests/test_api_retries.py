@@ -154,7 +154,8 @@ def failing_first(times: int, behave: Behaviour) -> Behaviour:
 )
 def test_a_connection_that_fails_for_a_while_does_not_matter(behave: Behaviour) -> None:
     with serving(failing_first(2, behave)) as server:
-        assert over_network(server.url, sleep=lambda _: None).users.get("user_1").id == "user_1"
+        clerk = over_network(server.url, timeout=0.6, sleep=lambda _: None)
+        assert clerk.users.get("user_1").id == "user_1"
         assert len(server.received) == 3
 
 
@@ -248,9 +249,7 @@ def test_the_time_for_a_call_is_three_times_the_timeout_or_its_own() -> None:
         clerk.asked.clear()
         watch = Stopwatch()
         with pytest.raises(ApiError):
-            instance(clerk, watch, timeout=timeout).api.request(
-                "GET", "/users/user_1", timeout=own
-            )
+            instance(clerk, watch, timeout=timeout).api.request("GET", "/users/user_1", timeout=own)
         assert len(clerk.asked) == tries
         assert watch.now - 1000 < (own or 3 * timeout)
 
@@ -278,7 +277,7 @@ def test_the_time_is_for_all_tries_together(behave: Behaviour) -> None:
         seconds = stopwatch()
         with pytest.raises(ClerkUnavailable):
             over_network(server.url, timeout=0.4).users.get("user_1")
-        assert 0.9 < seconds() < 1.6
+        assert 0.7 < seconds() < 1.5
         assert len(server.received) in (2, 3)
 
 
@@ -314,16 +313,16 @@ def test_calls_for_one_request_share_its_time() -> None:
     assert live.clients.verify_client("t").id == "client_1"
     assert live.sessions.verify_session("sess_1", "t").id == "sess_1"
     watch.now += 0.2
-    calls: list[Call] = [
-        lambda api: api.sessions.get("sess_1"),
-        lambda api: api.clients.verify_client("t"),
-        lambda api: api.sessions.verify_session("sess_1", "t"),
-        lambda api: api.for_request().jwks(),
-        lambda api: api.request("GET", "/x", timeout=60),
+    calls: list[Callable[[], Any]] = [
+        lambda: live.sessions.get("sess_1"),
+        lambda: live.clients.verify_client("t"),
+        lambda: live.sessions.verify_session("sess_1", "t"),
+        lambda: live.for_request().jwks(),
+        lambda: live.request("GET", "/x", timeout=60),
     ]
     for call in calls:
         with pytest.raises(ClerkUnavailable, match="time for the call is over"):
-            call(live)  # type: ignore[arg-type]
+            call()
     assert len(clerk.asked) == 3
 
 

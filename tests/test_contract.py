@@ -327,6 +327,7 @@ def test_M3_a_session_that_the_client_does_not_own_never_authenticates(
 def test_M3_a_token_without_a_session_is_not_of_the_one_that_is_named() -> None:
     assert answer_to("_clerk_session_id=sess_1", **bearer(sid=...)) == ("401", None)
     assert answer_to("_clerk_session_id=None", **bearer(sid=...)) == ("401", None)
+    assert answer_to("_clerk_session_id=", **bearer(sid="")) == ("401", None)
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,8 @@ def test_without_a_refresh_cookie_nothing_is_renewed(refresh: str | None) -> Non
 
 
 def test_without_a_secret_key_nothing_is_renewed() -> None:
-    state = judged(None)
+    assert outcome(judged(None)) == ("handshake", f"{EXPIRED}missing-api-client")
+    state = judged(None, cookies=cookies_of(refresh=None))
     assert outcome(state) == ("handshake", f"{EXPIRED}non-eligible-no-refresh-cookie")
 
 
@@ -255,7 +256,7 @@ def test_headers_that_are_not_there_are_not_told() -> None:
         (Refusal(400, "a\n"), "unexpected-bapi-error"),
         (Refusal(400, "caf\xe9"), "unexpected-bapi-error"),
         (Refusal(400, "<script>"), "unexpected-bapi-error"),
-        # Answers without a token in them.
+        # Answers without any cookies.
         (None, "unexpected-bapi-error"),
         ([], "unexpected-bapi-error"),
         ("x", "unexpected-bapi-error"),
@@ -263,12 +264,13 @@ def test_headers_that_are_not_there_are_not_told() -> None:
         ({"cookies": None}, "unexpected-bapi-error"),
         ({"cookies": f"__session={NEW}"}, "unexpected-bapi-error"),
         ({"cookies": {}}, "unexpected-bapi-error"),
-        ({"cookies": []}, "unexpected-bapi-error"),
-        ({"cookies": ["__client_uat=1"]}, "unexpected-bapi-error"),
-        ({"cookies": ["__session=; Max-Age=0"]}, "unexpected-bapi-error"),
-        ({"cookies": [5, None, ["__session=x"]]}, "unexpected-bapi-error"),
-        ({"cookies": [f"__session={NEW}\r\nX: y"]}, "unexpected-bapi-error"),
-        ({"cookies": ["x=y"] * MAX_DIRECTIVES + [f"__session={NEW}"]}, "unexpected-bapi-error"),
+        # Cookies without a token in them.
+        ({"cookies": []}, "invalid-session-token"),
+        ({"cookies": ["__client_uat=1"]}, "invalid-session-token"),
+        ({"cookies": ["__session=; Max-Age=0"]}, "invalid-session-token"),
+        ({"cookies": [5, None, ["__session=x"]]}, "invalid-session-token"),
+        ({"cookies": [f"__session={NEW}\r\nX: y"]}, "invalid-session-token"),
+        ({"cookies": ["x=y"] * MAX_DIRECTIVES + [f"__session={NEW}"]}, "invalid-session-token"),
         # Answers whose token does not count (rule D4 among them).
         ({"cookies": ["__session=x"]}, "invalid-session-token"),
         ({"cookies": ["__session"]}, "invalid-session-token"),
@@ -307,12 +309,12 @@ def test_a_renewed_session_may_be_pending() -> None:
 
 
 def test_a_token_that_was_seen_before_is_renewed_like_a_new_one() -> None:
-    api, judge = Answers(RENEWED), judge_of(Answers(RENEWED))
-    for number in range(3):
-        visit = visit_of(asked(), cookies_of())
-        state = judge.judge_cookie(visit, OLD)
-        assert user_of(state) == "user_1", number
-    assert api.asked == []
+    api = Answers(RENEWED)
+    judge = judge_of(api)
+    for number in (1, 2, 3):
+        state = judge.judge_cookie(visit_of(asked(), cookies_of()), OLD)
+        assert user_of(state) == "user_1"
+        assert len(api.asked) == number
 
 
 def test_no_error_quotes_the_refresh_token() -> None:
@@ -372,8 +374,12 @@ def test_the_session_is_renewed_at_clerks_refresh_endpoint() -> None:
 @pytest.mark.parametrize(
     ("status", "body", "reason", "error_status"),
     [
-        ("401 No", b'{"errors": [{"code": "session_refresh_inactive_session"}]}',
-         "session_refresh_inactive_session", 401),
+        (
+            "401 No",
+            b'{"errors": [{"code": "refresh_token_not_found"}]}',
+            "refresh_token_not_found",
+            401,
+        ),
         ("500 No", b"<html>", "unexpected-bapi-error", 401),
         ("500 No", b'{"errors": [{"code": "unexpected_error"}]}', "fetch-error", 503),
         ("200 OK", b"not JSON", "unexpected-bapi-error", 401),
@@ -381,8 +387,8 @@ def test_the_session_is_renewed_at_clerks_refresh_endpoint() -> None:
         ("302 Found", b"", "unexpected-bapi-error", 401),
         ("200 OK", b"x" * 2_000_000, "fetch-error", 503),
     ],
-)  # fmt: skip
-def test_whatever_the_endpoint_says_a_fetch_is_told_by_the_status(
+)
+def test_an_answer_that_is_no_use_is_a_refusal_and_an_outage_is_none(
     status: str, body: bytes, reason: str, error_status: int
 ) -> None:
     server = ClerkServer(status, body)

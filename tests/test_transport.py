@@ -542,6 +542,20 @@ def test_an_address_that_answers_nothing_leaves_time_for_the_next(
         assert server.received[0].headers["host"] == f"two.test:{server.port}"
 
 
+def test_who_connects_in_a_part_of_the_time_has_the_whole_for_tls(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resolve_to(monkeypatch, *["127.0.0.1"] * 4)
+    context, certificate = self_signed(tmp_path)
+    http = requests.Session()
+    http.verify = certificate
+    with serving(sends_json([1]), context) as server:
+        server.slow_to_greet = 0.4
+        api = transport(f"https://api.clerk.test:{server.port}", http)
+        assert api.call("GET", "/a", secret=SECRET).json() == [1]
+        assert server.connections == 1
+
+
 def test_the_time_to_connect_is_for_all_addresses_together(monkeypatch: pytest.MonkeyPatch) -> None:
     resolve_to(monkeypatch, *["127.0.0.1"] * 4)
     with black_hole("127.0.0.1") as port:

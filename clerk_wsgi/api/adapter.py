@@ -27,10 +27,11 @@ MAX_RECEIVED = 4_000_000  # bytes on the wire for one answer: headers, chunk siz
 
 
 class _Limits:
-    """What one call may still use: time in seconds, bytes to receive."""
+    """What one call may still use: time in seconds, bytes to receive; and its query string."""
 
     def __init__(self, connect: float, total: float) -> None:
         now = monotonic()
+        self.query = ""
         self._connect_until = now + min(connect, total)
         self._until = now + total
         self._bytes_left = MAX_RECEIVED
@@ -98,6 +99,10 @@ class _LimitedResponse(HTTPResponse):
 class _Connection(HTTPConnection):
     response_class = _LimitedResponse
 
+    def request(self, method: str, url: str, *args: Any, **options: Any) -> None:
+        query = _limits.get().query
+        super().request(method, f"{url}?{query}" if query else url, *args, **options)
+
     def _new_conn(self) -> socket.socket:
         """Connect to one of the host's addresses, dividing the time among those left to try."""
         limits, host = _limits.get(), self.host
@@ -158,6 +163,11 @@ class DeadlineAdapter(HTTPAdapter):
         if not proxy.lower().startswith("socks"):  # those have connections of their own
             _use_limits(manager)
         return manager
+
+    def request_url(self, request: PreparedRequest, *args: Any, **options: Any) -> str:
+        """Return the target without its query: urllib3 logs it, and a nonce may be in it."""
+        url, _, _limits.get().query = super().request_url(request, *args, **options).partition("?")
+        return url
 
     def send(self, request: PreparedRequest, *args: Any, **options: Any) -> Response:
         before = _limits.set(_Limits(*options["timeout"]))

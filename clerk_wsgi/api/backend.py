@@ -105,8 +105,8 @@ class BackendApi:
         except Unreachable as error:
             raise NoAnswer(str(error)) from error
         if not 200 <= answer.status < 300:
-            code = next((one for one in error_codes(answer) if isinstance(one, str)), None)
-            raise Refusal(answer.status, code)
+            code = next(iter(error_codes(answer)), None)
+            raise Refusal(answer.status, code if isinstance(code, str) else None)
         return _json_or_none(answer)
 
 

@@ -4,14 +4,18 @@ For development and tests. Nothing outside ``testing``, the command line and the
 """
 
 from .app import Emulator, RecordedRequest
-from .errors import ListenError, NotFound, StateError
+from .errors import ConnectionReset, ListenError, NotFound, StateError
+from .faults import Failure, Faults
 from .server import Server
 from .signing import SigningKey, forge
 from .store import IN_MEMORY
 
 __all__ = [
     "IN_MEMORY",
+    "ConnectionReset",
     "Emulator",
+    "Failure",
+    "Faults",
     "ListenError",
     "NotFound",
     "RecordedRequest",

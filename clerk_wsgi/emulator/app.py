@@ -11,9 +11,12 @@ from urllib.parse import quote
 from webob import Request, Response
 
 from .backend import BackendApi
-from .errors import Refusal
-from .instance import Instance
+from .errors import ConnectionReset, Refusal
+from .faults import Faults
+from .frontend import Frontend
+from .instance import Instance, InstanceOptions
 from .store import IN_MEMORY
+from .versions import VerifyEndpoints
 
 if TYPE_CHECKING:
     import os
@@ -22,8 +25,6 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
     from typing_extensions import Unpack
 
-    from .instance import InstanceOptions
-
 _logger = logging.getLogger("clerk_wsgi.emulator")
 
 REQUESTS_KEPT = 1000
@@ -31,21 +32,45 @@ REQUESTS_KEPT = 1000
 
 @dataclass(frozen=True, slots=True)
 class RecordedRequest:
-    """A request that was answered; neither query nor headers, which carry secrets."""
+    """A request; neither query nor headers, which carry secrets.
+
+    ``status`` is that of the answer, 0 if the connection was reset.
+    """
 
     method: str
     path: str
     status: int
 
 
+class EmulatorOptions(InstanceOptions, total=False):
+    """The arguments of ``Emulator`` by name, all but the state."""
+
+    verify_endpoints: str
+    redirect_origins: Iterable[str]
+
+
 class Emulator(Instance):
-    """A Clerk instance that answers HTTP; the arguments are those of ``Instance``."""
+    """A Clerk instance that answers HTTP; the arguments are those of ``Instance``, and two more.
+
+    ``verify_endpoints`` says whether the retired ``POST …/verify`` are ``"served"``, ``"gone"``
+    (410), or ``"versioned"``: sessions' up to the API version 2025-03-12. ``faults`` lets requests
+    be late or fail. ``redirect_origins`` are where browsers may be sent beside this machine's own
+    addresses, such as ``"https://app.example.com"``.
+    """
 
     def __init__(
-        self, state: str | os.PathLike[str] = IN_MEMORY, **options: Unpack[InstanceOptions]
+        self,
+        state: str | os.PathLike[str] = IN_MEMORY,
+        *,
+        verify_endpoints: str = "served",
+        redirect_origins: Iterable[str] = (),
+        **options: Unpack[InstanceOptions],
     ) -> None:
+        endpoints = VerifyEndpoints(verify_endpoints)
         super().__init__(state, **options)
-        self._backend = BackendApi(self)
+        self.faults = Faults()
+        self._frontend = Frontend(self, redirect_origins)
+        self._backend = BackendApi(self, endpoints, self._frontend.backend_routes())
         self._recorded: deque[RecordedRequest] = deque(maxlen=REQUESTS_KEPT)
 
     @property
@@ -55,16 +80,26 @@ class Emulator(Instance):
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         request = Request(environ)
-        response = self._answer(request)
-        path = environ.get("PATH_INFO", "")
-        self._recorded.append(RecordedRequest(request.method, path, response.status_int))
-        # Quoted, so that no path can write log lines of its own.
-        _logger.info("%s %s %d", request.method, quote(path, "/"), response.status_int)
+        try:
+            response = self._answer(request)
+        except ConnectionReset:
+            self._record(request, 0)
+            raise
+        self._record(request, response.status_int)
         answer: Iterable[bytes] = response(environ, start_response)
         return answer
 
+    def _record(self, request: Request, status: int) -> None:
+        path = request.environ.get("PATH_INFO", "")
+        self._recorded.append(RecordedRequest(request.method, path, status))
+        # Quoted, so that no path can write log lines of its own.
+        _logger.info("%s %s %s", request.method, quote(path, "/"), status or "reset")
+
     def _answer(self, request: Request) -> Response:
         try:
+            self.faults.meet(request)
+            if self._frontend.has(request):
+                return self._frontend.answer(request)
             return self._backend.answer(request)
         except Refusal as refusal:
             return refusal.response()

@@ -3,17 +3,22 @@
     EmulatorError
     ├── StateError     the state cannot be opened
     ├── ListenError    the address cannot be listened on
-    └── NotFound       no such user or session
+    └── NotFound       no such user, client or session
     Refusal            an error answer of the API
+    ConnectionReset    no answer at all
 
-``Refusal`` never leaves the WSGI application.
+``Refusal`` never leaves the WSGI application; ``ConnectionReset`` is for whoever serves it.
 """
 
 from __future__ import annotations
 
 import secrets
+from typing import TYPE_CHECKING
 
 from webob import Response
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class EmulatorError(Exception):
@@ -32,6 +37,10 @@ class NotFound(EmulatorError, LookupError):
     """There is no object with this id."""
 
 
+class ConnectionReset(Exception):
+    """The client is to see its connection reset; nothing was answered."""
+
+
 class Refusal(Exception):
     """An answer of Clerk's API that is an error: one entry of its list of errors."""
 
@@ -43,11 +52,14 @@ class Refusal(Exception):
         long_message: str | None = None,
         *,
         param: str | None = None,
+        params: Sequence[str] | None = None,
         allow: str | None = None,
+        retry_after: int | None = None,
     ) -> None:
         super().__init__(code)
         self.status = status
         self.allow = allow
+        self.retry_after = retry_after
         self.entry: dict[str, object] = {
             "code": code,
             "message": message,
@@ -55,6 +67,8 @@ class Refusal(Exception):
         }
         if param is not None:
             self.entry["meta"] = {"param_name": param}
+        if params is not None:
+            self.entry["meta"] = {"param_names": list(params)}
 
     def response(self) -> Response:
         """Return the answer in Clerk's form (docs/protocol.md, "Errors")."""
@@ -62,12 +76,19 @@ class Refusal(Exception):
         response = Response(json=body, status=self.status)
         if self.allow:
             response.headers["Allow"] = self.allow
+        if self.retry_after is not None:
+            response.headers["Retry-After"] = str(self.retry_after)
         return response
 
 
 def resource_not_found(message: str, long_message: str | None = None) -> Refusal:
     """Return a 404 with Clerk's code for every unknown thing."""
     return Refusal(404, "resource_not_found", message, long_message)
+
+
+def gone() -> Refusal:
+    """Return the 410 of an endpoint that is not served any longer."""
+    return Refusal(410, "operation_deprecated", "endpoint is deprecated and pending removal")
 
 
 def request_body_invalid() -> Refusal:
@@ -80,7 +101,14 @@ def request_body_invalid() -> Refusal:
     )
 
 
+_MESSAGES = {
+    "form_param_unknown": "is unknown",
+    "form_param_missing": "is missing",
+    "form_param_duplicate": "is duplicate",
+    "form_resource_not_found": "is missing",
+}
+
+
 def invalid_parameter(code: str, param: str, long_message: str) -> Refusal:
-    """Return the 422 of a parameter; ``code`` begins with ``form_param_``."""
-    message = "is unknown" if code == "form_param_unknown" else "is invalid"
-    return Refusal(422, code, message, long_message, param=param)
+    """Return the 422 of a parameter; ``code`` begins with ``form_``."""
+    return Refusal(422, code, _MESSAGES.get(code, "is invalid"), long_message, param=param)

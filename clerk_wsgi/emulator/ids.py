@@ -18,5 +18,10 @@ def new_secret_key() -> str:
     return f"sk_test_{_random_text(42)}"
 
 
+def new_rotating_token() -> str:
+    """Return the secret that ties client tokens to a client."""
+    return _random_text(40)
+
+
 def _random_text(length: int) -> str:
     return "".join(secrets.choice(_ALPHABET) for _ in range(length))

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+import hmac
 import re
 import time
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from ..settings import parse_publishable_key
-from .errors import NotFound
+from .directory import Directory
 from .ids import new_id, new_secret_key
-from .objects import new_session, new_user
 from .signing import SigningKey
 from .store import IN_MEMORY, Store
-from .tokens import session_claims, session_header
+from .tokens import client_claims, client_header, session_claims, session_header
+from .verifying import client_token_claims, session_token_claims
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable
 
-    from .objects import Document
-
 # Names local-emulator-1.clerk.accounts.dev, a host of the form that browsers take for development.
 PUBLISHABLE_KEY = "pk_test_bG9jYWwtZW11bGF0b3ItMS5jbGVyay5hY2NvdW50cy5kZXYk"
+# Of the first user; no secret, like everything that a fresh state has but its keys.
+DEMO_PASSWORD = "analytical-engine-1843"
 
 
 class InstanceOptions(TypedDict, total=False):
@@ -32,12 +33,13 @@ class InstanceOptions(TypedDict, total=False):
     clock: Callable[[], float]
 
 
-class Instance:
+class Instance(Directory):
     """Everything that is kept in ``state``: ``":memory:"`` or the path of one file.
 
-    A fresh state has a key, a user (Ada Lovelace) and an active session of hers. A secret key or
-    publishable key that is given replaces the one in the state for good. ``clock`` is in Unix
-    seconds. Raises ``StateError``, or ``ValueError`` for a key that cannot be one.
+    A fresh state has a key, a user (Ada Lovelace, whose password is ``DEMO_PASSWORD``) and an
+    active session of hers. A secret key or publishable key that is given replaces the one in the
+    state for good. ``clock`` is in Unix seconds. Raises ``StateError``, or ``ValueError`` for a
+    key that cannot be one.
     """
 
     def __init__(
@@ -48,8 +50,7 @@ class Instance:
         publishable_key: str | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._clock = clock
-        self._store = Store(state)
+        super().__init__(Store(state), clock)
         with self._store.transaction():
             if self._store.setting("kid") is None:
                 self._populate()
@@ -85,38 +86,6 @@ class Instance:
         """Return the public key as DER (SPKI)."""
         return self._key.public_der()
 
-    def create_user(self, *, email_address: str | None = None, **fields: Any) -> Document:
-        """Return a new user; ``fields`` are Clerk's (``first_name``, ``public_metadata``, …)."""
-        user = new_user(self._milliseconds(), email_address=email_address, **fields)
-        self._store.put(user)
-        return user
-
-    def create_session(self, user_id: str, **fields: Any) -> Document:
-        """Return a new active session of a user; ``fields`` are Clerk's (``status``, …).
-
-        Raises ``NotFound`` if there is no such user.
-        """
-        self.user(user_id)
-        session = new_session(self._milliseconds(), user_id, **fields)
-        self._store.put(session)
-        return session
-
-    def user(self, user_id: str) -> Document:
-        """Return a user, or raise ``NotFound``."""
-        return self._find("user", user_id)
-
-    def session(self, session_id: str) -> Document:
-        """Return a session whatever its status, or raise ``NotFound``."""
-        return self._find("session", session_id)
-
-    def users(self) -> list[Document]:
-        """Return all users, oldest first."""
-        return self._store.find("user")
-
-    def sessions(self, **fields: Any) -> list[Document]:
-        """Return the sessions with these values (``user_id``, ``status``, …), oldest first."""
-        return self._store.find("session", **fields)
-
     def session_token(self, session_id: str, *, expires_in: int = 60, **claims: Any) -> str:
         """Return a session token that lives ``expires_in`` seconds; ``claims`` replace its own.
 
@@ -130,6 +99,25 @@ class Instance:
         )
         return self._key.sign(session_header(self.kid), {**minted, **claims})
 
+    def client_token(self, client_id: str, **claims: Any) -> str:
+        """Return the token of a client, which does not expire; ``claims`` replace its own."""
+        minted = client_claims(self._find("client", client_id))
+        return self._key.sign(client_header(self.kid), {**minted, **claims})
+
+    def read_session_token(self, token: str) -> dict[str, Any] | None:
+        """Return what a session token says if it is ours and valid now, else ``None``."""
+        return session_token_claims(token, self._key, now=self._clock())
+
+    def read_client_token(self, token: str) -> dict[str, Any] | None:
+        """Return what a client token says if it is ours, whatever it says, else ``None``."""
+        return client_token_claims(token, self._key)
+
+    def has_rotating_token(self, client_id: str, rotating_token: object) -> bool:
+        """Say whether this is the present secret of a client."""
+        client = self._store.get("client", client_id)
+        given = str(rotating_token).encode()
+        return client is not None and hmac.compare_digest(given, client["rotating_token"].encode())
+
     def _populate(self) -> None:
         key = SigningKey.generate(new_id("ins"))
         self._store.set_setting("kid", key.kid)
@@ -137,23 +125,17 @@ class Instance:
         self._store.set_setting("secret_key", new_secret_key())
         self._store.set_setting("publishable_key", PUBLISHABLE_KEY)
         ada = self.create_user(
-            first_name="Ada", last_name="Lovelace", email_address="ada@example.com"
+            first_name="Ada",
+            last_name="Lovelace",
+            email_address="ada@example.com",
+            password=DEMO_PASSWORD,
         )
         self.create_session(ada["id"])
-
-    def _find(self, kind: str, object_id: str) -> Document:
-        found = self._store.get(kind, object_id)
-        if found is None:
-            raise NotFound(f"there is no {kind} {object_id!r}")
-        return found
 
     def _setting(self, name: str) -> str:
         value = self._store.setting(name)
         assert value is not None, name
         return value
-
-    def _milliseconds(self) -> int:
-        return int(self._clock() * 1000)
 
 
 def _checked_secret_key(text: str) -> str:

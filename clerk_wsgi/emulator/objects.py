@@ -7,13 +7,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from .ids import new_id
+from .ids import new_id, new_rotating_token
 
 Document = dict[str, Any]
 
 DAY = 24 * 60 * 60 * 1000
 SESSION_LIFETIME = 7 * DAY
 ABANDONED_AFTER = 30 * DAY
+SESSION_STATUSES = (
+    "active",
+    "pending",
+    "revoked",
+    "ended",
+    "expired",
+    "removed",
+    "abandoned",
+    "replaced",
+)
+LIVING = ("active", "pending")  # of a session that is not over
 
 
 def new_user(now: int, *, email_address: str | None = None, **fields: Any) -> Document:
@@ -21,7 +32,9 @@ def new_user(now: int, *, email_address: str | None = None, **fields: Any) -> Do
 
     An unknown field is a ``TypeError``.
     """
-    addresses: list[Document] = [] if email_address is None else [_email_address(email_address)]
+    addresses: list[Document] = []
+    if email_address is not None:
+        addresses.append(new_identification("email_address", email_address, now))
     document: Document = {
         "object": "user",
         "id": new_id("user"),
@@ -68,15 +81,35 @@ def new_user(now: int, *, email_address: str | None = None, **fields: Any) -> Do
     return _with(document, fields)
 
 
-def new_session(now: int, user_id: str, **fields: Any) -> Document:
-    """Return a session started at ``now``, on a client of its own unless ``client_id`` is given.
+def new_client(now: int, **fields: Any) -> Document:
+    """Return a client created at ``now``, without what depends on its sessions.
+
+    ``rotating_token`` is a secret: client tokens that name another are void. ``fields`` replace
+    those of the document; an unknown field is a ``TypeError``.
+    """
+    document = {
+        "object": "client",
+        "id": new_id("client"),
+        "sign_in_id": None,
+        "sign_up_id": None,
+        "last_active_session_id": None,
+        "last_authentication_strategy": None,
+        "rotating_token": new_rotating_token(),
+        "created_at": now,
+        "updated_at": now,
+    }
+    return _with(document, fields)
+
+
+def new_session(now: int, user_id: str, client_id: str, **fields: Any) -> Document:
+    """Return a session started at ``now``.
 
     ``fields`` replace those of the document; an unknown field is a ``TypeError``.
     """
     document = {
         "object": "session",
         "id": new_id("sess"),
-        "client_id": new_id("client"),
+        "client_id": client_id,
         "user_id": user_id,
         "status": "active",
         "actor": None,
@@ -92,20 +125,43 @@ def new_session(now: int, user_id: str, **fields: Any) -> Document:
     return _with(document, fields)
 
 
-def _email_address(address: str) -> Document:
-    return {
-        "object": "email_address",
-        "id": new_id("idn"),
-        "email_address": address,
-        "reserved": False,
-        "verification": {
-            "status": "verified",
-            "strategy": "admin",
-            "attempts": None,
-            "expire_at": None,
-        },
-        "linked_to": [],
+def new_identification(kind: str, value: str, now: int, *, status: str = "verified") -> Document:
+    """Return an ``email_address``, ``phone_number`` or ``web3_wallet`` of a user.
+
+    ``status`` is ``"verified"``, or ``"reserved"`` for one that nobody else can claim meanwhile.
+    """
+    verification = {
+        "object": "verification_admin",
+        "status": "verified",
+        "strategy": "admin",
+        "attempts": None,
+        "expire_at": None,
     }
+    document = {
+        "object": kind,
+        "id": new_id("idn"),
+        kind: value,
+        "reserved": status == "reserved",
+        "verification": verification if status == "verified" else None,
+        "linked_to": [],
+        "created_at": now,
+        "updated_at": now,
+    }
+    if kind == "phone_number":
+        document |= {"reserved_for_second_factor": False, "default_second_factor": False}
+    return document
+
+
+def plural(kind: str) -> str:
+    """Return the field of a user that holds its identifiers of a kind."""
+    return "email_addresses" if kind == "email_address" else f"{kind}s"
+
+
+def identifiers(user: Document, kind: str) -> list[str]:
+    """Return the email addresses, phone numbers or web3 wallets of a user, or the user name."""
+    if kind in ("username", "external_id"):
+        return [] if user[kind] is None else [user[kind]]
+    return [one[kind] for one in user[plural(kind)]]
 
 
 def _with(document: Document, fields: Document) -> Document:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from webob import Request, Response
 
     Endpoint = Callable[..., Response]
+    Route = tuple[str, str, Endpoint]
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -22,13 +23,19 @@ FORM = "application/x-www-form-urlencoded"
 class Router:
     """Routes are (method, path, endpoint); ``{name}`` in a path is one segment of any text.
 
-    An endpoint gets the request, and the segments by their names. HEAD is answered as GET.
+    A path that is spelled out goes before one with a ``{name}``, whatever their order. An endpoint
+    gets the request, and the segments by their names. HEAD is answered as GET.
     """
 
-    def __init__(self, routes: Iterable[tuple[str, str, Endpoint]]) -> None:
+    def __init__(self, routes: Iterable[Route]) -> None:
         self._endpoints: dict[re.Pattern[str], dict[str, Endpoint]] = {}
-        for method, path, endpoint in routes:
+        for method, path, endpoint in sorted(routes, key=lambda route: route[1].count("{")):
             self._endpoints.setdefault(_pattern(path), {})[method] = endpoint
+
+    def has(self, request: Request) -> bool:
+        """Say whether the path is one of ours, whatever the method."""
+        path = request.environ.get("PATH_INFO", "")
+        return any(pattern.fullmatch(path) for pattern in self._endpoints)
 
     def dispatch(self, request: Request) -> Response:
         """Return the endpoint's answer, or raise a ``Refusal``: 404 or 405."""
@@ -59,6 +66,12 @@ def parse_parameters(request: Request, *known: str) -> dict[str, Any]:
     An empty body has none, and a null is as good as none. A body that cannot be read is a 400,
     a name not in ``known`` a 422.
     """
+    parameters = parse_changes(request, *known)
+    return {name: value for name, value in parameters.items() if value is not None}
+
+
+def parse_changes(request: Request, *known: str) -> dict[str, Any]:
+    """Return the parameters of a body, where a null says something; else as above."""
     # Not request.body, which puts what is long into a temporary file that nobody closes.
     body = request.body_file_raw.read(request.content_length or 0)
     if not body:
@@ -69,12 +82,13 @@ def parse_parameters(request: Request, *known: str) -> dict[str, Any]:
         if name not in known:
             text = f"{name} is not a valid parameter for this request."
             raise invalid_parameter("form_param_unknown", name, text)
-    return {name: value for name, value in parameters.items() if value is not None}
+    return parameters
 
 
 def _parse_json(body: bytes) -> dict[str, Any]:
     try:
         parameters = json.loads(body)
+        json.dumps(parameters, ensure_ascii=False).encode()  # no lone surrogates
     except (ValueError, RecursionError):
         raise request_body_invalid() from None
     if not isinstance(parameters, dict):
@@ -87,6 +101,20 @@ def _parse_form(body: bytes) -> dict[str, Any]:
         return dict(parse_qsl(body.decode(), keep_blank_values=True, errors="strict"))
     except ValueError:
         raise request_body_invalid() from None
+
+
+def required_text(parameters: dict[str, Any], name: str) -> str:
+    """Return a parameter that must be there and be a text, or raise a 422."""
+    if name not in parameters:
+        raise invalid_parameter("form_param_missing", name, f"{name} must be included.")
+    return checked_text(name, parameters[name])
+
+
+def checked_text(name: str, value: object) -> str:
+    """Return a value that is a text, or raise a 422."""
+    if not isinstance(value, str):
+        raise invalid_parameter("form_param_type_invalid", name, f"`{name}` must be a `string`.")
+    return value
 
 
 def whole_number(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 import logging
 import socket
+import struct
 import sys
 import threading
 from contextlib import suppress
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Any, cast
 from wsgiref.handlers import SimpleHandler
 from wsgiref.simple_server import ServerHandler, WSGIRequestHandler, WSGIServer
 
-from .errors import ListenError
+from .errors import ConnectionReset, ListenError
 
 if TYPE_CHECKING:
     from typing import IO
@@ -154,6 +155,13 @@ def _shut_down(connection: socket.socket) -> None:
         connection.shutdown(socket.SHUT_RDWR)
 
 
+def _reset(connection: socket.socket) -> None:
+    """End a connection so that the client gets ECONNRESET."""
+    at_once = struct.pack("ii", 1, 0)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
+    connection.close()
+
+
 class _Handler(WSGIRequestHandler):
     """One connection: requests one after another, their bodies read before they are answered."""
 
@@ -210,6 +218,13 @@ class _Answer(ServerHandler):
     http_version = "1.1"
     headers: Headers
     request_handler: BaseHTTPRequestHandler
+
+    def handle_error(self) -> None:
+        if isinstance(sys.exc_info()[1], ConnectionReset):
+            self.request_handler.close_connection = True
+            _reset(self.request_handler.connection)
+        else:
+            super().handle_error()
 
     def cleanup_headers(self) -> None:
         SimpleHandler.cleanup_headers(self)

@@ -7,6 +7,7 @@ from base64 import urlsafe_b64encode
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
@@ -70,6 +71,14 @@ class SigningKey:
         """Return ``signed`` with its RS256 signature appended."""
         signature = self.private.sign(signed.encode(), padding.PKCS1v15(), hashes.SHA256())
         return f"{signed}.{_base64url(signature)}"
+
+    def has_signed(self, signed: bytes, signature: bytes) -> bool:
+        """Say whether this is our RS256 signature of these bytes."""
+        try:
+            self.private.public_key().verify(signature, signed, padding.PKCS1v15(), hashes.SHA256())
+        except InvalidSignature:
+            return False
+        return True
 
     def _public_bytes(self, encoding: serialization.Encoding) -> bytes:
         return self.private.public_key().public_bytes(

@@ -89,6 +89,13 @@ class Store:
                 (document["object"], document["id"], json.dumps(document)),
             )
 
+    def delete(self, kind: str, object_id: str) -> None:
+        """Forget an object; one that is not there is no error."""
+        with self.transaction():
+            self._connection.execute(
+                "DELETE FROM objects WHERE kind = ? AND id = ?", (kind, object_id)
+            )
+
     def get(self, kind: str, object_id: str) -> Document | None:
         """Return an object, or ``None``."""
         rows = self._rows("SELECT document FROM objects WHERE kind = ? AND id = ?", kind, object_id)

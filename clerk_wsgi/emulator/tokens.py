@@ -42,3 +42,13 @@ def session_claims(
     if session["actor"] is not None:
         claims["act"] = session["actor"]
     return claims
+
+
+def client_header(kid: str) -> dict[str, Any]:
+    """Return the header of a client token."""
+    return {"alg": "RS256", "kid": kid, "typ": "JWT"}
+
+
+def client_claims(client: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the claims of a client token: which client, and the secret that it has now."""
+    return {"id": client["id"], "rotating_token": client["rotating_token"]}

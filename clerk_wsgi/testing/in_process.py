@@ -10,6 +10,8 @@ from requests.adapters import HTTPAdapter
 from urllib3 import HTTPHeaderDict, HTTPResponse
 from webob import Request
 
+from ..emulator import ConnectionReset
+
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
@@ -30,7 +32,10 @@ class _Adapter(HTTPAdapter):
         self._app = app
 
     def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
-        status, headers, body = _wsgi_request(request).call_application(self._app)
+        try:
+            status, headers, body = _wsgi_request(request).call_application(self._app)
+        except ConnectionReset as error:
+            raise requests.ConnectionError(error, request=request) from error
         try:
             content = b"".join(body)
         finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..emulator import Emulator, Server
-from ..emulator.instance import InstanceOptions
+from ..emulator.app import EmulatorOptions
 
 if TYPE_CHECKING:
     import os
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 
-class EmulatorOptions(InstanceOptions, total=False):
+class StartOptions(EmulatorOptions, total=False):
     """The arguments of ``Emulator`` by name."""
 
     state: str | os.PathLike[str]
@@ -35,6 +35,8 @@ class RunningEmulator:
 
     def stop(self) -> None:
         """Stop listening and end every connection; a second call does nothing."""
+        if self._owned:
+            self.emulator.faults.clear()  # nobody waits for latency any longer
         self._server.stop()
         if self._owned:
             self.emulator.close()
@@ -47,7 +49,7 @@ class RunningEmulator:
 
 
 def start_emulator(
-    port: int = 0, *, emulator: Emulator | None = None, **options: Unpack[EmulatorOptions]
+    port: int = 0, *, emulator: Emulator | None = None, **options: Unpack[StartOptions]
 ) -> RunningEmulator:
     """Return a local Clerk served on 127.0.0.1, on a free port unless one is given.
 

@@ -1,0 +1,238 @@
+"""Browsers: how the local Clerk knows them again, and how it sends them on to an application.
+
+In development a browser is known by its dev browser token, which travels in addresses; in
+production by the client token in a cookie of the Frontend API's host. Both are secrets, and both
+are replaced whenever somebody signs in, so that nobody can lay out one for somebody else.
+docs/protocol.md, "Handshake" and "Cookies".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from ..context import parse_query
+from ..cookies import DEV_BROWSER, split_cookies
+from ..handshake import HANDSHAKE, NONCE
+from ..settings import parse_publishable_key
+from .cookies import CLIENT, LONGEST, YEAR, CookieLines, Reach, cookie_line, expired_line
+from .errors import NotFound
+from .ids import new_id, new_rotating_token
+from .objects import LIVING
+from .redirects import not_associated
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from webob import Request
+
+    from ..settings import PublishableKey
+    from .instance import Instance
+    from .objects import Document
+    from .redirects import Target
+
+_BRIEFLY = "Max-Age=60"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visitor:
+    """A browser: the client that it has, and the secret that it is known by."""
+
+    client: Document
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Journey:
+    """Where a browser goes next, and the cookies that it takes along."""
+
+    location: str
+    set_cookies: tuple[str, ...] = field(default=(), repr=False)
+
+
+class Browsers(Protocol):
+    """What differs between development and production."""
+
+    def at_handshake(self, request: Request) -> Visitor | None:
+        """Return who makes a handshake, ``None`` for a browser without a client."""
+
+    def at_page(self, request: Request) -> Visitor | None:
+        """Return who looks at a hosted page, ``None`` for a browser without a client."""
+
+    def renew(self, client_id: str) -> Visitor:
+        """Give a client a new secret; the one before is void."""
+
+    def reach(self, request: Request, target: Target) -> Reach:
+        """Return where cookies of an application go, or raise a ``Refusal`` if they cannot."""
+
+    def directives(self, visitor: Visitor | None, reach: Reach) -> list[str]:
+        """Return what a handshake sets beside the session."""
+
+    def deliver(self, name: str, value: str, target: Target, reach: Reach) -> Journey:
+        """Send a browser on with the outcome of a handshake."""
+
+    def send_on(self, visitor: Visitor, request: Request, target: Target | None) -> Journey:
+        """Send a browser on from a hosted page, back to it without a target."""
+
+
+def browsers_of(instance: Instance) -> Browsers:
+    """Return the browsers of an instance, by what its publishable key says."""
+    key = parse_publishable_key(instance.publishable_key)
+    kind = DevelopmentBrowsers if key.instance_type == "development" else ProductionBrowsers
+    browsers: Browsers = kind(instance, key)
+    return browsers
+
+
+def living_sessions(client: Document) -> list[Document]:
+    """Return the sessions of a client that are not over, oldest first."""
+    return [session for session in client["sessions"] if session["status"] in LIVING]
+
+
+def current_session(visitor: Visitor | None) -> Document | None:
+    """Return the session that an application gets: the last active one, else a pending one."""
+    if visitor is None:
+        return None
+    living = living_sessions(visitor.client)
+    last_active = visitor.client["last_active_session_id"]
+    known = [session for session in living if session["id"] == last_active]
+    return next(iter(known or reversed(living)), None)
+
+
+def client_uat(visitor: Visitor | None) -> int:
+    """Return when the client last changed, in Unix seconds; 0 if nobody is signed in."""
+    if visitor is None or current_session(visitor) is None:
+        return 0
+    return int(visitor.client["updated_at"]) // 1000
+
+
+class DevelopmentBrowsers:
+    """Browsers of a development instance: applications may be anywhere."""
+
+    def __init__(self, instance: Instance, key: PublishableKey) -> None:
+        self._instance = instance
+        self._lines = CookieLines(key)
+
+    def at_handshake(self, request: Request) -> Visitor:
+        """Only the address says who it is: cookies would be a third party's."""
+        return self._find(_query_values(request, DEV_BROWSER)) or self._new()
+
+    def at_page(self, request: Request) -> Visitor | None:
+        cookies = _cookies(request, self._lines.names(DEV_BROWSER))
+        return self._find([*_query_values(request, DEV_BROWSER), *cookies])
+
+    def renew(self, client_id: str) -> Visitor:
+        store = self._instance._store
+        with store.transaction():
+            for known in store.find("dev_browser", client_id=client_id):
+                store.delete("dev_browser", known["id"])
+            token = new_id("dvb")
+            store.put({"object": "dev_browser", "id": token, "client_id": client_id})
+            return Visitor(client=self._instance.client(client_id), token=token)
+
+    def reach(self, request: Request, target: Target) -> Reach:
+        return Reach(secure=target.is_secure)
+
+    def directives(self, visitor: Visitor | None, reach: Reach) -> list[str]:
+        return self._lines.dev_browser(visitor.token, reach) if visitor else []
+
+    def deliver(self, name: str, value: str, target: Target, reach: Reach) -> Journey:
+        return Journey(location=target.with_parameter(name, value))
+
+    def send_on(self, visitor: Visitor, request: Request, target: Target | None) -> Journey:
+        cookies = self._lines.dev_browser(visitor.token, _own_reach(request), YEAR)
+        location = target.with_parameter(DEV_BROWSER, visitor.token) if target else None
+        return Journey(location=location or request.path_url, set_cookies=tuple(cookies))
+
+    def _find(self, tokens: Iterable[str]) -> Visitor | None:
+        for token in tokens:
+            known = self._instance._store.get("dev_browser", token)
+            if known is not None:
+                return Visitor(client=self._instance.client(known["client_id"]), token=token)
+        return None
+
+    def _new(self) -> Visitor:
+        return self.renew(self._instance.create_client()["id"])
+
+
+class ProductionBrowsers:
+    """Browsers of a production instance: applications share a site with the Frontend API."""
+
+    def __init__(self, instance: Instance, key: PublishableKey) -> None:
+        self._instance = instance
+        self._lines = CookieLines(key)
+        self._domain = key.frontend_api.partition(":")[0].lower().removeprefix("clerk.")
+
+    def at_handshake(self, request: Request) -> Visitor | None:
+        return self.at_page(request)
+
+    def at_page(self, request: Request) -> Visitor | None:
+        found = (self._read(token) for token in _cookies(request, (CLIENT,)))
+        return next((visitor for visitor in found if visitor), None)
+
+    def renew(self, client_id: str) -> Visitor:
+        self._instance._update("client", client_id, {"rotating_token": new_rotating_token()})
+        token = self._instance.client_token(client_id)
+        return Visitor(client=self._instance.client(client_id), token=token)
+
+    def reach(self, request: Request, target: Target) -> Reach:
+        own = self._own_reach(request)
+        host = _host_of(request)
+        if target.host != host and not (own.domain and _is_within(target.host, own.domain)):
+            raise not_associated(
+                f"In production {target.origin} must share cookies with {own.domain or host}."
+            )
+        return Reach(domain=own.domain, secure=target.is_secure)
+
+    def directives(self, visitor: Visitor | None, reach: Reach) -> list[str]:
+        return [expired_line(name, reach) for name in (NONCE, HANDSHAKE)]
+
+    def deliver(self, name: str, value: str, target: Target, reach: Reach) -> Journey:
+        line = cookie_line(name, value, reach, "HttpOnly", "SameSite=Lax", _BRIEFLY)
+        return Journey(location=str(target), set_cookies=(line,))
+
+    def send_on(self, visitor: Visitor, request: Request, target: Target | None) -> Journey:
+        reach = self._own_reach(request)
+        cookies = [
+            *self._lines.client(visitor.token, reach),
+            *self._lines.client_uat(client_uat(visitor), reach, LONGEST),
+        ]
+        location = str(target) if target else request.path_url
+        return Journey(location=location, set_cookies=tuple(cookies))
+
+    def _own_reach(self, request: Request) -> Reach:
+        domain = self._domain if _is_within(_host_of(request), self._domain) else None
+        return Reach(domain=domain, secure=request.scheme == "https")
+
+    def _read(self, token: str) -> Visitor | None:
+        claims = self._instance.read_client_token(token)
+        try:
+            client = self._instance.client(str(claims and claims.get("id")))
+            secret = claims and claims.get("rotating_token")
+            is_current = self._instance.has_rotating_token(client["id"], secret)
+        except NotFound:
+            return None
+        return Visitor(client=client, token=token) if is_current else None
+
+
+def _own_reach(request: Request) -> Reach:
+    return Reach(secure=request.scheme == "https")
+
+
+def _host_of(request: Request) -> str:
+    """Return the host that the browser asked, without the port and the brackets of IPv6."""
+    name: str = request.host.lower().rpartition(":")[0] if ":" in request.host else request.host
+    return name.lower().strip("[]")
+
+
+def _is_within(host: str, domain: str) -> bool:
+    return host == domain or host.endswith(f".{domain}")
+
+
+def _query_values(request: Request, name: str) -> list[str]:
+    return parse_query(request.query_string).get(name, [])
+
+
+def _cookies(request: Request, names: tuple[str, ...]) -> list[str]:
+    """Return the values of cookies in the order of their names, the absent ones left out."""
+    found = split_cookies(request.environ.get("HTTP_COOKIE", ""), names, str)
+    return [found[name] for name in names if name in found]

@@ -1,0 +1,72 @@
+"""What the local Clerk answers without its secret key: its Frontend API and hosted pages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from webob import Response
+
+from .browsers import browsers_of
+from .errors import Refusal
+from .handshake import Handshakes
+from .hosted import HostedPages
+from .pages import error_page, html_answer
+from .redirects import Redirects
+from .refresh import SessionRefresh
+from .routing import Router
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from webob import Request
+
+    from .instance import Instance
+    from .routing import Route
+
+
+class Frontend:
+    """The browsers' side of an instance, and what the Backend API has to say about it.
+
+    ``redirect_origins`` are allowed beside those of this machine; ``ValueError`` for no origin.
+    """
+
+    def __init__(self, instance: Instance, redirect_origins: Iterable[str]) -> None:
+        self._instance = instance
+        self._redirects = Redirects(redirect_origins)
+        browsers = browsers_of(instance)
+        self._renewal = SessionRefresh(instance)
+        self._handshakes = Handshakes(instance, browsers, self._redirects, self._renewal)
+        pages = HostedPages(instance, browsers, self._redirects)
+        self._router = Router(
+            [
+                ("GET", "/v1/client/handshake", self._handshakes.begin),
+                ("GET", "/.well-known/jwks.json", self._jwks),
+                *pages.routes(),
+            ]
+        )
+
+    def backend_routes(self) -> list[Route]:
+        """Return the endpoints that applications ask with the secret key."""
+        return [
+            ("GET", "/v1/clients/handshake_payload", self._handshakes.hand_out),
+            ("POST", "/v1/sessions/{session_id}/refresh", self._renewal.renew),
+        ]
+
+    def has(self, request: Request) -> bool:
+        """Say whether a request is for a path of ours."""
+        return self._router.has(request)
+
+    def answer(self, request: Request) -> Response:
+        """Answer a request; an error is a page for browsers, else as everywhere in Clerk's API."""
+        try:
+            return self._router.dispatch(request)
+        except Refusal as refusal:
+            if "text/html" not in request.headers.get("Accept", ""):
+                raise
+            answer = html_answer(error_page(refusal), status=refusal.status)
+            if refusal.allow:
+                answer.headers["Allow"] = refusal.allow
+            return answer
+
+    def _jwks(self, request: Request) -> Response:
+        return Response(json=self._instance.jwks())

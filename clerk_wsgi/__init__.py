@@ -5,6 +5,7 @@ instance of one's own, ``sessions``, ``clients`` and ``users`` ask Clerk's API. 
 package reads no environment and needs no key.
 """
 
+from .api.models import Client, User
 from .claims import Auth, Session
 from .clerk import Clerk, default_clerk, set_default
 from .defaults import clients, sessions, users
@@ -17,24 +18,31 @@ from .errors import (
     Unauthenticated,
 )
 from .handlers import default_on_error, error_response, json_error_response, strict_on_error
+from .machine_auth import ApiKeyAuth, M2MAuth, MachineAuth, OAuthAuth
 from .middleware import ClerkMiddleware, get_auth, get_session, require_session, with_session
 from .state import Handshake, RequestState, SignedIn, SignedOut
 
 __all__ = [
     "ApiError",
+    "ApiKeyAuth",
     "Auth",
     "Clerk",
     "ClerkError",
     "ClerkMiddleware",
     "ClerkUnavailable",
+    "Client",
     "ConfigurationError",
     "Forbidden",
     "Handshake",
+    "M2MAuth",
+    "MachineAuth",
+    "OAuthAuth",
     "RequestState",
     "Session",
     "SignedIn",
     "SignedOut",
     "Unauthenticated",
+    "User",
     "clients",
     "default_clerk",
     "default_on_error",

@@ -33,7 +33,7 @@ def origin_of(scheme: str, host: str) -> str:
 
 
 def _has_port(host: str) -> bool:
-    return bool(re.search(r":[0-9]*$", host))
+    return bool(re.search(r":[0-9]*\Z", host))
 
 
 def parse_origin(url: str) -> str | None:

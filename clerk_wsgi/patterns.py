@@ -69,8 +69,6 @@ def compile_pattern(text: str) -> PathPattern:
         regex = re.compile(source + "[/#?]?", re.IGNORECASE | re.DOTALL)
     except re.error as error:
         raise BadPattern(f"{text!r}: {error}") from None
-    if regex.groups != len(compiler.names):
-        raise BadPattern(f"{text!r}: capturing groups are not supported inside parentheses")
     return PathPattern(text, regex, tuple(compiler.names))
 
 

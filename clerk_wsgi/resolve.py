@@ -25,7 +25,7 @@ from .tokens import (
     check_header,
     check_signature,
     find_key,
-    has_session_category,
+    is_session_class,
     parse_token,
 )
 
@@ -99,7 +99,7 @@ class HandshakeResolver:
             jws = parse_token(text)
             check_header(jws, types=("JWT",))
             key = find_key(self._keys, jws)
-            if not has_session_category(jws):
+            if not is_session_class(jws):
                 raise TokenRefused("token-type-mismatch", "It is of another class (cat).")
             check_signature(jws, key)
         except TokenRefused as error:

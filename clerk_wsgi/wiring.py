@@ -140,14 +140,14 @@ def _cookie_path_of(
 ) -> tuple[TokenJudge, CookiePath]:
     api = questions if settings.secret_key is not None else None
     frontend = FrontendApi.of(settings)
-    organizations = _organizations_of(settings) if frontend else None
+    organizations = _organizations_of(settings)
     handshakes = Handshakes(frontend, organizations)
     judge = TokenJudge(verifier, handshakes, api)
     development = frontend is not None and frontend.development
     path = CookiePath(
         frontend=frontend,
         satellite=_satellite_of(settings, frontend),
-        organizations=organizations,
+        organizations=organizations if frontend else None,
         handshakes=handshakes,
         resolver=HandshakeResolver(keys, verifier, api, development=development),
         judge=judge,

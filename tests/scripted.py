@@ -65,7 +65,8 @@ def error(status: int, *codes: Any, **headers: str) -> Response:
     """An error as Clerk answers it."""
     entries = [{"code": code, "message": "m", "long_message": "l"} for code in codes]
     answer = Response(status=status, json={"errors": entries})
-    answer.headers.update({name.replace("_", "-"): text for name, text in headers.items()})
+    for name, text in headers.items():
+        answer.headers[name.replace("_", "-")] = text
     return answer
 
 

@@ -207,8 +207,7 @@ def test_a_permission_is_granted_exactly_if_its_bit_is_set(
 
 # Odd shapes count as absent
 
-ODD = [None, True, 0, 1.5, "", [], {}, ["x"], {"x": 1}]
-NOT_TEXT = [value for value in ODD if not isinstance(value, str)]
+NOT_TEXT: list[Any] = [None, True, 0, 1.5, [], {}, ["x"], {"x": 1}]
 
 
 @pytest.mark.parametrize("value", NOT_TEXT)

@@ -4,8 +4,6 @@ Each test is named after the line of that contract that it holds the package to:
 M several sessions, O optional session, R required session, E ``on_error``, W any server.
 """
 
-# ruff: noqa: N802 - the lines of the contract have capital letters
-
 from __future__ import annotations
 
 import json

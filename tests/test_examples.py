@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
-import sys
-import time
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +10,8 @@ import pytest
 import requests
 
 from clerk_wsgi.testing import start_emulator
+
+from .gunicorns import gunicorn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +21,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.servers
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
-STARTED_WITHIN = 30.0  # seconds
 
 
 @pytest.fixture(scope="module")
@@ -36,54 +32,12 @@ def clerk() -> Iterator[RunningEmulator]:
 @contextmanager
 def serving(example: str, clerk: RunningEmulator) -> Iterator[str]:
     """Serve an example with the examples' own configuration, on a free port."""
-    port = free_port()
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "gunicorn", "-c", "gunicorn.conf.py"),
-            *("--bind", f"127.0.0.1:{port}", f"{example}:app"),
-        ],
-        cwd=EXAMPLES,
-        env=environment(clerk),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        wait_for(port, process)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
-
-
-def environment(clerk: RunningEmulator) -> dict[str, str]:
-    own = {name: value for name, value in os.environ.items() if not name.startswith("CLERK_")}
-    path = os.pathsep.join(filter(None, [str(EXAMPLES.parent), own.get("PYTHONPATH")]))
-    return {
-        **own,
-        "PYTHONPATH": path,
-        "CLERK_SECRET_KEY": clerk.emulator.secret_key,
-        "CLERK_API_URL": clerk.url,
-        "CLERK_SIGN_IN_URL": "http://127.0.0.1:1/sign-in",
-    }
-
-
-def free_port() -> int:
-    with closing(socket.socket()) as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
-def wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + STARTED_WITHIN
-    while time.monotonic() < deadline:
-        assert process.poll() is None, "gunicorn has stopped"
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            time.sleep(0.05)
-        else:
-            return
-    raise AssertionError("gunicorn did not start")
+    options = ("-c", "gunicorn.conf.py")
+    sign_in_url = "http://127.0.0.1:1/sign-in"
+    with gunicorn(
+        f"{example}:app", clerk, *options, cwd=EXAMPLES, CLERK_SIGN_IN_URL=sign_in_url
+    ) as url:
+        yield url
 
 
 class Caller:

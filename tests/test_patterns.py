@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -201,14 +202,10 @@ def test_a_pattern_that_is_wrong_or_not_supported_is_refused(pattern: str) -> No
 def test_an_instance_with_such_a_pattern_is_a_configuration_error(
     setting: str, pattern: str
 ) -> None:
-    options = {setting: ["/fine", pattern]}
-    with pytest.raises(ConfigurationError, match="pattern"):
-        Clerk(
-            secret_key="sk_live_x",
-            publishable_key=PUBLISHABLE_LIVE,
-            dotenv=False,
-            **options,  # type: ignore[arg-type]
-        )
+    for key in (PUBLISHABLE_LIVE, None):
+        options: dict[str, Any] = {setting: ["/fine", pattern], "publishable_key": key}
+        with pytest.raises(ConfigurationError, match="pattern"):
+            Clerk(secret_key="sk_live_x", dotenv=False, **options)
 
 
 @given(st.text(alphabet=":()[]{}?*+\\/.-_|&~ab1^$ é", max_size=14))

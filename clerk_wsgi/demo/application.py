@@ -1,29 +1,109 @@
-"""The application of the demo. gunicorn's workers make it with ``create_application()``."""
+"""The application of the demo. gunicorn's workers make it with ``create_application()``.
+
+``/home`` is for everybody; ``/``, like all other paths, for those who are signed in. Browsers are
+asked to sign in there, everybody else gets the 401 of ``require_session``.
+"""
 
 from __future__ import annotations
 
 import logging
 import sys
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
-from .. import Clerk
+from webob import Request, Response
+from webob.exc import HTTPNotFound, HTTPSeeOther
+
+from .. import Clerk, ClerkError, Unauthenticated, get_auth, get_session, strict_on_error
+from .pages import Links, Visitor, home_page, private_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
+    from .. import Session
+
+HOME = "/home"
+PRIVATE = "/"
+
 _logger = logging.getLogger("clerk_wsgi.demo")
 
 
-def hello(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-    """Greet whoever is signed in."""
-    session = environ["clerk.session"]
-    body = f"Hello, {session.user_id} (session {session.id}).\n".encode()
-    headers = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body)))]
-    start_response("200 OK", headers)
-    return [body]
+class Demo:
+    """Two wrapped pages; ``accounts_url`` is where the hosted pages for signing in and out are."""
+
+    def __init__(self, clerk: Clerk, accounts_url: str) -> None:
+        self._clerk = clerk
+        self._accounts_url = accounts_url.rstrip("/")
+        self._public = clerk.with_session(self._home)
+        self._private = clerk.require_session(self._hello, on_error=self._ask_to_sign_in)
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        page = self._public if environ.get("PATH_INFO") == HOME else self._private
+        return page(environ, start_response)
+
+    def _home(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        request = Request(environ)
+        session = get_session(request)
+        visitor = self._visitor(request, session) if session else None
+        answer = home_page(visitor, self._links(request))
+        return answer(environ, start_response)
+
+    def _hello(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Greet whoever is signed in: browsers with a page, others with a line of text."""
+        request = Request(environ)
+        session = get_session(request)
+        assert session is not None
+        answer: WSGIApplication
+        if request.path_info != PRIVATE:
+            answer = HTTPNotFound()
+        elif _is_browser(request):
+            answer = private_page(self._visitor(request, session), self._links(request))
+        else:
+            greeting = f"Hello, {session.user_id} (session {session.id}).\n"
+            answer = Response(text=greeting, content_type="text/plain", charset="utf-8")
+        return answer(environ, start_response)
+
+    def _ask_to_sign_in(self, error: ClerkError) -> BaseException:
+        """Send page loads to the sign-in page, and refuse everything else."""
+        request = error.request
+        if isinstance(error, Unauthenticated) and request and _is_page_load(request):
+            headers = {"Cache-Control": "no-store"}
+            return HTTPSeeOther(location=self._hosted("sign-in", request.url), headers=headers)
+        return strict_on_error(error)
+
+    def _visitor(self, request: Request, session: Session) -> Visitor:
+        claims = get_auth(request).claims or {}
+        return Visitor(name=self._name_of(session.user_id), session=session, claims=claims)
+
+    def _name_of(self, user_id: str) -> str:
+        """Ask Clerk's API what a user is called; the page does without if it cannot be had."""
+        try:
+            user = self._clerk.users.get(user_id)
+        except ClerkError:
+            return user_id
+        return " ".join(filter(None, (user.first_name, user.last_name))) or user_id
+
+    def _links(self, request: Request) -> Links:
+        home = request.application_url + HOME
+        return Links(
+            home=home,
+            private=request.application_url + PRIVATE,
+            sign_in=self._hosted("sign-in", request.path_url),
+            sign_out=self._hosted("sign-out", home),
+        )
+
+    def _hosted(self, page: str, back: str) -> str:
+        return f"{self._accounts_url}/{page}?{urlencode({'redirect_url': back})}"
+
+
+def _is_page_load(request: Request) -> bool:
+    return request.method == "GET" and _is_browser(request)
+
+
+def _is_browser(request: Request) -> bool:
+    return "text/html" in request.headers.get("Accept", "")
 
 
 class DecisionLog:
@@ -46,4 +126,5 @@ def create_application() -> WSGIApplication:
     """Return the wrapped application; its keys are in the environment, ``.env`` is not read."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stdout)
     _logger.setLevel(logging.INFO)
-    return DecisionLog(Clerk(dotenv=False).require_session(hello))
+    clerk = Clerk(dotenv=False)
+    return DecisionLog(Demo(clerk, clerk.settings.proxy_url or ""))

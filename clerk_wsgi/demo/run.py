@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 from ..emulator import Emulator, ListenError, Server, forge
 from ..emulator.foreground import StopSignals
+from ..emulator.instance import DEMO_PASSWORD
+from .application import HOME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +45,7 @@ def run_demo(*, port: int, emulator_port: int) -> int:
         stack.callback(emulator.close)
         clerk = stack.enter_context(Server(emulator, host=HOST, port=emulator_port))
         signals = stack.enter_context(StopSignals())
-        environ = _environ(emulator.secret_key, clerk.url)
+        environ = _environ(emulator, clerk.url)
         gunicorn = stack.enter_context(_gunicorn(listener, environ))
         _introduce(emulator, clerk.url, f"http://{HOST}:{listener.getsockname()[1]}/")
         signals.wait(unless=lambda: gunicorn.poll() is not None)
@@ -58,14 +60,20 @@ def _listen(port: int) -> socket.socket:
         raise ListenError(f"cannot listen on {HOST} port {port}: {error.strerror}") from error
 
 
-def _environ(secret_key: str, api_url: str) -> dict[str, str]:
+def _environ(emulator: Emulator, url: str) -> dict[str, str]:
     """Return gunicorn's environment: ours, but none of the user's settings of either program."""
     others = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("CLERK_", "GUNICORN_")) and name != "WEB_CONCURRENCY"
     }
-    return {**others, "CLERK_SECRET_KEY": secret_key, "CLERK_API_URL": api_url}
+    return {
+        **others,
+        "CLERK_SECRET_KEY": emulator.secret_key,
+        "CLERK_PUBLISHABLE_KEY": emulator.publishable_key,
+        "CLERK_API_URL": url,
+        "CLERK_PROXY_URL": url,
+    }
 
 
 @contextmanager
@@ -98,7 +106,10 @@ def _introduce(emulator: Emulator, api_url: str, url: str) -> None:
     token = emulator.session_token(session["id"], expires_in=HOUR)
     print(f"The application:  {url}  (gunicorn, 2 workers)")
     print(f"The local Clerk:  {api_url}")
-    print()
+    [user] = emulator.users()
+    address = user["email_addresses"][0]["email_address"]
+    print("\nOpen this in a browser, which needs no JavaScript, and sign in and out:\n")
+    print(f"  {url.rstrip('/')}{HOME}  as {address}, password {DEMO_PASSWORD}\n")
     print("Paste these into another terminal; the tokens live an hour. Ctrl-C stops everything.")
     for title, line in (
         ("signed in", _curl(url, token)),

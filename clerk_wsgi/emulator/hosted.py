@@ -134,7 +134,7 @@ class HostedPages:
             text = "Couldn't find your account."
             raise Refusal(422, "form_identifier_not_found", text, param="identifier")
         if not self._instance.has_password(user["id"], form["password"]):
-            text = "Password is incorrect. Try again, or use another method."
+            text = "Password is incorrect. Please try again."
             raise Refusal(422, "form_password_incorrect", text, param="password")
         if user["locked"] or user["banned"]:
             raise Refusal(403, "user_locked", "This account is locked. Ask whoever runs it.")

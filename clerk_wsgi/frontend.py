@@ -48,8 +48,11 @@ class FrontendApi:
         if not self.proxy_url:
             return f"https://{self.host}/"
         base = origin + self.proxy_url if self.proxy_url.startswith("/") else self.proxy_url
-        path, has_query, _ = base.partition("?")
-        return path[: path.rindex("/") + 1] if has_query else base.rstrip("/") + "/"
+        if not re.search("[?#]", base):
+            return base.rstrip("/") + "/"
+        # A query or fragment takes the last segment along, as in any relative reference.
+        at = urlsplit(base)
+        return f"{at.scheme}://{at.netloc}{at.path.rpartition('/')[0]}/"
 
     def is_known_referrer(self, referrer: str, origin: str) -> bool:
         """Say whether a page of Clerk's own led here."""
@@ -59,7 +62,8 @@ class FrontendApi:
         host = urlsplit(came_from).hostname or ""
         if host == urlsplit(self.base_url(origin)).hostname:
             return True
-        if came_from == parse_origin(self.accounts_url):
+        # Behind a proxy Clerk's SDK takes the account pages for those of the proxy: it knows none.
+        if not self.proxy_url and came_from == parse_origin(self.accounts_url):
             return True
         return self.development and _is_account_portal(host)
 

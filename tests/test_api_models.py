@@ -11,7 +11,7 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from clerk_wsgi import ClerkUnavailable, Session
@@ -209,6 +209,12 @@ def test_an_object_without_a_type_is_taken_for_what_was_asked() -> None:
     assert parse_session(untyped) == parse_session(SESSION)
 
 
+NO_TIMES: list[Any] = [
+    *(253_402_300_800_000, 10**400, float("inf"), float("nan"), 0, -1, -MS),
+    *(True, False, None, "1795413600000", [MS], {}),
+]
+
+
 @pytest.mark.parametrize(
     ("value", "moment"),
     [
@@ -223,8 +229,7 @@ def test_an_object_without_a_type_is_taken_for_what_was_asked() -> None:
         (100_000_000_000, datetime(1973, 3, 3, 9, 46, 40, tzinfo=UTC)),
         (253_402_300_799_999, datetime(9999, 12, 31, 23, 59, 59, 999000, tzinfo=UTC)),
         (253_402_300_799_999.9, datetime(9999, 12, 31, 23, 59, 59, 999000, tzinfo=UTC)),
-        *((odd, None) for odd in (253_402_300_800_000, 10**400, float("inf"), float("nan"))),
-        *((odd, None) for odd in (0, -1, -MS, True, False, None, "1795413600000", [MS], {})),
+        *((odd, None) for odd in NO_TIMES),
     ],
 )
 def test_times_are_milliseconds_or_seconds_by_their_size(
@@ -240,6 +245,7 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(PARSERS), st.data())
 def test_no_json_raises_anything_else(
     case: tuple[Callable[[object], Any], dict[str, Any]], data: st.DataObject

@@ -10,9 +10,11 @@ import subprocess
 import sys
 import time
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlsplit
 
 import jwt
 import pytest
+import requests
 
 from .processes import TIMEOUT, Running, clean_environ, descendants, survivors
 
@@ -105,7 +107,7 @@ def test_every_decision_is_one_line_and_no_token(demo: Running) -> None:
     user = jwt.decode(token_in(lines["signed in"]), options={"verify_signature": False})["sub"]
     for title, decision in (
         ("signed in", rf"GET / -> signed-in \({user}\)"),
-        ("signed out", r"GET / -> signed-out \(session-token-and-uat-missing\)"),
+        ("signed out", r"GET / -> signed-out \(dev-browser-missing\)"),
         ("forged", r"GET / -> signed-out \(token-invalid-signature\)"),
     ):
         so_far = len(demo.output)
@@ -121,6 +123,97 @@ def test_a_path_cannot_write_lines_of_its_own(demo: Running) -> None:
     url = lines_of(demo)["signed out"].split()[-1]
     paste(f"curl -sSi {url}%0AGET%20/")
     demo.wait_for(rf"\A(?s:.{{{so_far}}})GET /%0AGET%20/ -> signed-out \(.+\)\n\Z")
+
+
+# In a browser
+
+
+class Browser(requests.Session):
+    """Loads pages, follows redirects and keeps cookies; it has no JavaScript."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trust_env = False
+        self.headers["Accept"] = "text/html,application/xhtml+xml,*/*;q=0.8"
+        self.headers["Sec-Fetch-Dest"] = "document"
+
+    def send_form(self, page: requests.Response, **fields: str) -> requests.Response:
+        """Fill in the form of a page and send it to where the page is, as forms without action."""
+        token = re.search('name="form_token" value="([^"]+)"', page.text)
+        assert token
+        origin = "{0.scheme}://{0.netloc}".format(urlsplit(page.url))
+        data = {"form_token": token[1], **fields}
+        return self.post(page.url, data=data, headers={"Origin": origin}, timeout=TIMEOUT)
+
+
+def introduced(demo: Running) -> tuple[str, dict[str, str]]:
+    """The page to open, and what to enter in the form."""
+    match = re.search(r"^  (http://\S+)  as (\S+), password (\S+)$", demo.output, re.MULTILINE)
+    assert match
+    return match[1], {"identifier": match[2], "password": match[3]}
+
+
+def link_on(page: requests.Response, text: str) -> str:
+    match = re.search(f'href="([^"]+)">{text}</a>', page.text)
+    assert match
+    return match[1].replace("&amp;", "&")
+
+
+def test_a_browser_signs_in_and_out_without_javascript(demo: Running) -> None:
+    home, ada = introduced(demo)
+    with Browser() as browser:
+        page = browser.get(home, timeout=TIMEOUT)
+        assert "nobody is signed in" in page.text
+        form = browser.get(link_on(page, "Sign in"), timeout=TIMEOUT)
+        page = browser.send_form(form, **ada)
+        assert (page.url, page.status_code) == (home, 200)
+        assert "Signed in as <strong>Ada Lovelace</strong>" in page.text
+        private = browser.get(link_on(page, "Private"), timeout=TIMEOUT)
+        assert re.search("<dd>user_[A-Za-z0-9]{27}</dd>", private.text)
+        asked = browser.get(link_on(private, "Sign out"), timeout=TIMEOUT)
+        page = browser.send_form(asked)
+        assert (page.url, page.status_code) == (home, 200)
+        assert "nobody is signed in" in page.text
+
+
+def test_a_page_load_of_the_private_page_leads_to_the_sign_in_page_and_back(demo: Running) -> None:
+    home, ada = introduced(demo)
+    private = home.removesuffix("home")
+    with Browser() as browser:
+        form = browser.get(private, timeout=TIMEOUT)
+        assert urlsplit(form.url).path == "/sign-in"
+        assert parse_qs(urlsplit(form.url).query)["redirect_url"] == [private]
+        page = browser.send_form(form, **ada)
+        assert (page.url, page.status_code) == (private, 200)
+        assert "Signed in as <strong>Ada Lovelace</strong>" in page.text
+        missing = browser.get(f"{private}missing", timeout=TIMEOUT)
+        assert missing.status_code == 404
+
+
+def test_a_wrong_password_opens_nothing(demo: Running) -> None:
+    home, ada = introduced(demo)
+    with Browser() as browser:
+        form = browser.get(home.removesuffix("home"), timeout=TIMEOUT)
+        page = browser.send_form(form, identifier=ada["identifier"], password="wrong")
+        assert page.status_code == 422
+        assert "Password is incorrect" in page.text
+        again = browser.get(home, timeout=TIMEOUT)
+        assert "nobody is signed in" in again.text
+
+
+@pytest.mark.parametrize("path", ["", "missing"])
+def test_what_is_no_page_load_is_refused_and_not_sent_anywhere(demo: Running, path: str) -> None:
+    url = introduced(demo)[0].removesuffix("home") + path
+    with Browser() as browser:
+        posted = browser.post(url, timeout=TIMEOUT, allow_redirects=False)
+        fetched = browser.get(
+            url,
+            headers={"Accept": "*/*", "Sec-Fetch-Dest": "empty"},
+            timeout=TIMEOUT,
+            allow_redirects=False,
+        )
+    for answer in (posted, fetched):
+        assert (answer.status_code, answer.content) == (401, b"")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

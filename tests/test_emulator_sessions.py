@@ -215,7 +215,10 @@ def test_time_ends_a_session() -> None:
         assert found(clerk.get(path)) == {**session, "status": "expired"}
         assert found(clerk.get("/v1/sessions", status="active")) == []
         assert len(found(clerk.get("/v1/sessions", status="expired"))) == 1
-        assert found(clerk.get(f"/v1/clients/{session['client_id']}"))["last_active_session_id"] is None
+        assert (
+            found(clerk.get(f"/v1/clients/{session['client_id']}"))["last_active_session_id"]
+            is None
+        )
         refused(clerk.post(f"{path}/tokens"), 400, "invalid_action_for_session")
         refused(clerk.post(f"{path}/revoke"), 400, "invalid_action_for_session")
         token = token_of(clerk, session)
@@ -554,7 +557,10 @@ def test_applications_notice_no_difference(mode: str) -> None:
         clerk = Clerk(secret_key=emulator.secret_key, http=http, dotenv=False)
         verified = clerk.sessions.verify_session(session["id"], token)
         assert (verified.id, verified.user_id) == (session["id"], session["user_id"])
-        for bad, status in ((forge(token), 400), (emulator.session_token(session["id"], sid="x"), 400)):
+        for bad, status in (
+            (forge(token), 400),
+            (emulator.session_token(session["id"], sid="x"), 400),
+        ):
             with pytest.raises(ApiError) as caught:
                 clerk.sessions.verify_session(session["id"], bad)
             assert caught.value.status_code == status

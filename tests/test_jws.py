@@ -172,6 +172,14 @@ JSON = st.recursive(
 )
 
 
+def is_finite(value: object) -> bool:
+    try:
+        json.dumps(value, allow_nan=False)
+    except ValueError:
+        return False
+    return True
+
+
 @given(st.dictionaries(st.text(), JSON), st.binary(max_size=300))
 @settings(max_examples=300, deadline=None)
 def test_whatever_is_read_was_written_that_way(payload: dict[str, Any], signature: bytes) -> None:
@@ -179,7 +187,7 @@ def test_whatever_is_read_was_written_that_way(payload: dict[str, Any], signatur
         text = f"{segment(HEADER)}.{segment(payload)}.{base64url(signature)}"
     except UnicodeEncodeError:
         return
-    if not signature or "Infinity" in json.dumps(payload):
+    if not signature or not is_finite(payload):
         with pytest.raises(Malformed):
             parse_jws(text)
     else:

@@ -86,7 +86,7 @@ _SOMEBODY = Template("""\
 <dl>
 <dt>User</dt><dd>$user_id</dd>
 <dt>Session</dt><dd>$session_id</dd>
-<dt>Token</dt><dd>issued $issued, valid until $expires</dd>
+<dt>Token</dt><dd>issued $issued, valid until $expires (UTC)</dd>
 </dl>
 <p class="soft">Load the page again after that, and the token will have been renewed.</p>""")
 
@@ -139,7 +139,7 @@ def _somebody(visitor: Visitor, text: str) -> str:
 def _clock_time(seconds: object) -> str:
     if not isinstance(seconds, (int, float)):
         return "at an unknown time"
-    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%H:%M:%S UTC")
+    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%H:%M:%S")
 
 
 def _answer(title: str, content: str, links: Links, *, signed_in: bool) -> Response:

@@ -68,7 +68,7 @@ class Browsers(Protocol):
     def directives(self, visitor: Visitor | None, reach: Reach) -> list[str]:
         """Return what a handshake sets beside the session."""
 
-    def deliver(self, name: str, value: str, target: Target, reach: Reach) -> Journey:
+    def deliver(self, name: str, value: str, request: Request, target: Target) -> Journey:
         """Send a browser on with the outcome of a handshake."""
 
     def send_on(self, visitor: Visitor, request: Request, target: Target | None) -> Journey:
@@ -135,7 +135,7 @@ class DevelopmentBrowsers:
     def directives(self, visitor: Visitor | None, reach: Reach) -> list[str]:
         return self._lines.dev_browser(visitor.token, reach) if visitor else []
 
-    def deliver(self, name: str, value: str, target: Target, reach: Reach) -> Journey:
+    def deliver(self, name: str, value: str, request: Request, target: Target) -> Journey:
         return Journey(location=target.with_parameter(name, value))
 
     def send_on(self, visitor: Visitor, request: Request, target: Target | None) -> Journey:
@@ -186,7 +186,9 @@ class ProductionBrowsers:
     def directives(self, visitor: Visitor | None, reach: Reach) -> list[str]:
         return [expired_line(name, reach) for name in (NONCE, HANDSHAKE)]
 
-    def deliver(self, name: str, value: str, target: Target, reach: Reach) -> Journey:
+    def deliver(self, name: str, value: str, request: Request, target: Target) -> Journey:
+        own = self._own_reach(request)
+        reach = Reach(domain=own.domain, secure=own.secure and target.is_secure)
         line = cookie_line(name, value, reach, "HttpOnly", "SameSite=Lax", _BRIEFLY)
         return Journey(location=str(target), set_cookies=(line,))
 

@@ -92,7 +92,7 @@ class Handshakes:
         visitor = self._browsers.at_handshake(request)
         directives = self._directives(visitor, target, reach)
         name, value = self._wrap(directives, wanted)
-        return redirect(307, self._browsers.deliver(name, value, target, reach))
+        return redirect(307, self._browsers.deliver(name, value, request, target))
 
     def hand_out(self, request: Request) -> Response:
         """Answer ``GET /v1/clients/handshake_payload``."""

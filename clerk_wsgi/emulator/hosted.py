@@ -10,8 +10,8 @@ import hmac
 import re
 import secrets
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
+from ..address import origin_of, parse_origin
 from ..cookies import split_cookies
 from .browsers import living_sessions
 from .cookies import Reach, cookie_line
@@ -20,7 +20,7 @@ from .handshake import redirect
 from .objects import identifiers
 from .pages import Account, SignInForm, html_answer, sign_in_page, sign_out_page
 from .query import Query
-from .routing import parse_parameters
+from .routing import checked_text, parse_parameters
 
 if TYPE_CHECKING:
     from webob import Request, Response
@@ -60,9 +60,9 @@ class HostedPages:
 
     def _sign_in(self, request: Request) -> Response:
         target = self._target(request)
-        form = parse_parameters(request, "form_token", "session_id", *_FIELDS)
+        form = _form(request, "session_id", *_FIELDS)
         try:
-            _check_form(request, form.get("form_token", ""))
+            _check_form(request, form)
             visitor = self._browsers.at_page(request)
             if "session_id" in form:
                 client_id = self._choose(visitor, form["session_id"])
@@ -86,8 +86,7 @@ class HostedPages:
 
     def _sign_out(self, request: Request) -> Response:
         target = self._target(request)
-        form = parse_parameters(request, "form_token")
-        _check_form(request, form.get("form_token", ""))
+        _check_form(request, _form(request))
         visitor = self._browsers.at_page(request)
         # A browser that is not known is sent on all the same: its application may think it is.
         client_id = visitor.client["id"] if visitor else self._instance.create_client()["id"]
@@ -152,11 +151,12 @@ class HostedPages:
     def _start_session(self, visitor: Visitor | None, user: Document) -> str:
         """Start a session of the user in this browser, and return the client's id."""
         before = living_sessions(visitor.client) if visitor else []
-        for session in before:
-            if session["user_id"] == user["id"]:
-                self._instance.update_session(session["id"], status="replaced")
         client_id = visitor.client["id"] if visitor else None
-        started = self._instance.create_session(user["id"], client_id=client_id)
+        with self._instance.transaction():
+            for session in before:
+                if session["user_id"] == user["id"]:
+                    self._instance.update_session(session["id"], status="replaced")
+            started = self._instance.create_session(user["id"], client_id=client_id)
         return str(started["client_id"])
 
     def _choose(self, visitor: Visitor | None, session_id: str) -> str:
@@ -221,16 +221,27 @@ def _with_form_token(answer: Response, request: Request, token: str) -> Response
     return answer
 
 
-def _check_form(request: Request, token: str) -> None:
+def _form(request: Request, *known: str) -> dict[str, str]:
+    parameters = parse_parameters(request, "form_token", *known)
+    return {name: checked_text(name, value) for name, value in parameters.items()}
+
+
+def _check_form(request: Request, form: dict[str, str]) -> None:
     """Raise a ``Refusal`` unless the form comes from a page of ours in the same browser."""
-    expected = _form_cookie(request)
+    expected, token = _form_cookie(request), form.get("form_token", "")
     if expected is None or not hmac.compare_digest(expected.encode(), token.encode()):
         raise _foreign_form("The form was open for too long, or cookies are off. Please try again.")
     site = request.headers.get("Sec-Fetch-Site", "same-origin")
-    origin = request.headers.get("Origin")
-    is_ours = origin is None or urlsplit(origin).netloc == request.host
-    if site not in ("same-origin", "none") or not is_ours:
+    if site not in ("same-origin", "none") or not _is_own_origin(request):
         raise _foreign_form("The form was sent from another site. Please try again from here.")
+
+
+def _is_own_origin(request: Request) -> bool:
+    """Say whether the form's page, if it is named, has our host; TLS may end before us."""
+    text = request.headers.get("Origin")
+    origin = parse_origin(text or "")
+    scheme = (origin or "").partition(":")[0]
+    return text is None or origin == origin_of(scheme, request.host)
 
 
 def _foreign_form(text: str) -> Refusal:

@@ -71,7 +71,7 @@ class Redirects:
             )
         if target.origin not in self._origins and not is_loopback(target.host):
             raise not_associated(
-                f"{target.origin} is neither on this machine nor an allowed origin."
+                f"{target.origin} is neither on this machine nor one of redirect_origins."
             )
         return target
 

@@ -1,0 +1,105 @@
+"""The command ``clerk-wsgi run``: an application of one's own, wrapped, under gunicorn."""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+from ..emulator import DEMO_PASSWORD, Emulator, Server
+from ..emulator.foreground import StopSignals
+from .process import HOST, curl, farewell, gunicorn, listen, local_environ, require_gunicorn, url_of
+
+if TYPE_CHECKING:
+    import socket
+    import subprocess
+    from collections.abc import Mapping
+    from contextlib import AbstractContextManager
+
+HOUR = 3600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What to run: ``target`` is ``MODULE:APP``, ``wrapper`` a method of ``Clerk``.
+
+    ``local`` means with a local Clerk of its own; ``options`` are gunicorn's.
+    """
+
+    target: str
+    wrapper: str
+    port: int
+    local: bool
+    options: tuple[str, ...] = ()
+
+    def application(self) -> str:
+        """Return the application as gunicorn names it."""
+        arguments = f"{self.target!r}, {self.wrapper!r}, dotenv={not self.local}"
+        return f"clerk_wsgi.serving.application:create_application({arguments})"
+
+
+def run_application(run: Run) -> int:
+    """Run until a signal comes; return the exit status.
+
+    Raises ``MissingGunicorn``, or ``ListenError`` if the port is in use.
+    """
+    require_gunicorn("this command")
+    with ExitStack() as stack:
+        signals = stack.enter_context(StopSignals())
+        listener = stack.enter_context(listen(run.port))
+        introduction = [f"The application:  {url_of(listener)}  ({run.target}, {run.wrapper})"]
+        environ: Mapping[str, str] = os.environ
+        if run.local:
+            emulator = Emulator()
+            stack.callback(emulator.close)
+            clerk = stack.enter_context(Server(emulator, host=HOST))
+            environ = local_environ(emulator, clerk.url)
+            introduction += _local_lines(emulator, clerk.url, url_of(listener))
+        status = _check(run, listener, environ, signals)
+        if status or signals.received:
+            return status
+        process = stack.enter_context(_start(run, listener, environ))
+        print("\n".join(introduction), "\nCtrl-C stops everything.", flush=True)
+        signals.wait(unless=lambda: process.poll() is not None)
+        return farewell(process)
+
+
+def _start(
+    run: Run, listener: socket.socket, environ: Mapping[str, str], *more: str
+) -> AbstractContextManager[subprocess.Popen[bytes]]:
+    return gunicorn(
+        run.application(), [*run.options, *more], listener=listener, environ=environ
+    )
+
+
+def _check(
+    run: Run, listener: socket.socket, environ: Mapping[str, str], signals: StopSignals
+) -> int:
+    """Let gunicorn load everything once and end; whatever is wrong, it has said so.
+
+    Without that, each worker would say it, and gunicorn about each of them.
+    """
+    with _start(run, listener, environ, "--check-config") as process:
+        signals.wait(unless=lambda: process.poll() is not None)
+        return process.poll() or 0
+
+
+def _local_lines(emulator: Emulator, api_url: str, url: str) -> list[str]:
+    [session], [user] = emulator.sessions(), emulator.users()
+    token = emulator.session_token(session["id"], expires_in=HOUR)
+    address = user["email_addresses"][0]["email_address"]
+    page = f"{api_url}/sign-in?{urlencode({'redirect_url': url})}"
+    return [
+        f"The local Clerk:  {api_url}",
+        f"In a browser:     {page}",
+        f"                  as {address}, password {DEMO_PASSWORD}",
+        "",
+        "A session token, which lives an hour, and a line for another terminal:",
+        "",
+        token,
+        "",
+        curl(url, token),
+        "",
+    ]

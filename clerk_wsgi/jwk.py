@@ -30,6 +30,7 @@ MIN_EXPONENT, MAX_EXPONENT_BITS = 65537, 64
 _PADDING, _HASH = PKCS1v15(), SHA256()
 _LONGEST_NUMBER = 1400  # characters of base64url: a little more than MAX_BITS need
 _QUOTES_AND_SPACE = " \t\r\n\v\f\ufeff\"'`"
+_FROM_URL_SAFE = str.maketrans("-_", "+/")
 _ESCAPED_LINE_END = re.compile(r"(?:\\+r)?\\+n|\\+r")
 _ARMOUR = re.compile(r"-----BEGIN ([A-Z0-9 ]+)-----(.*?)-----END \1-----", re.DOTALL)
 
@@ -160,7 +161,7 @@ def parse_pem(text: str) -> VerificationKey:
 
 def _decode_body(body: str) -> bytes:
     try:
-        return b64decode("".join(body.split()), validate=True)
+        return b64decode("".join(body.split()).translate(_FROM_URL_SAFE), validate=True)
     except ValueError:
         raise ValueError("it is not a public key in PEM form") from None
 
@@ -172,6 +173,8 @@ def _load_public_key(der: bytes, label: str) -> object:
     try:
         return load(der)
     except (ValueError, TypeError, UnsupportedAlgorithm):
+        if not label:  # only the base64, which may be a certificate's
+            return _load_public_key(der, "CERTIFICATE")
         raise ValueError("it is not a public key that can be read") from None
 
 

@@ -21,6 +21,7 @@ from .handshake import (
 from .questions import NoAnswer, Refusal
 from .state import RequestState, SignedOut
 from .tokens import (
+    MACHINE_TYPES,
     TokenRefused,
     check_header,
     check_signature,
@@ -97,7 +98,7 @@ class HandshakeResolver:
         """Verify a handshake token: only its header and signature, it has no times."""
         try:
             jws = parse_token(text)
-            check_header(jws, types=("JWT",))
+            check_header(jws, types=("JWT", *MACHINE_TYPES))
             key = find_key(self._keys, jws)
             if not is_session_class(jws):
                 raise TokenRefused("token-type-mismatch", "It is of another class (cat).")

@@ -86,10 +86,6 @@ class Internet:
             redirect_origins=["https://app.example.com"],
         )
         self.ada = self.emulator.users()[0]["id"]
-        grace = self.emulator.create_user(
-            first_name="Grace", username="Grace", password=GRACE["password"]
-        )
-        self.grace = grace["id"]
         clerk = Clerk(
             secret_key=self.emulator.secret_key,
             publishable_key=place.publishable_key,
@@ -100,6 +96,11 @@ class Internet:
         )
         self._private = clerk.require_session(_tell)
         self._public = clerk.with_session(_tell)
+
+    def add_grace(self) -> str:
+        """Make a second user, and return the id."""
+        grace = self.emulator.create_user(username="Grace", password=GRACE["password"])
+        return str(grace["id"])
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if _netloc(environ) == urlsplit(self.place.clerk).netloc:
@@ -152,12 +153,10 @@ class Browser:
         """Send the last form of a page with these fields, and return where that leads."""
         self.hops = []
         form = page.forms[max(page.forms, key=str)]
-        hidden = form["form_token"].value
+        entered: dict[str, Any] = {"form_token": form["form_token"].value, **fields}
         url = to or page.request.url
         headers = {**PAGE_LOAD, "Origin": self.clerk, "Sec-Fetch-Site": "same-origin"}
-        answer = self.http.post(
-            url, {"form_token": hidden, **fields}, headers=headers, expect_errors=True
-        )
+        answer = self.http.post(url, entered, headers=headers, expect_errors=True)
         self._look_at(answer)
         return self._follow(answer)
 

@@ -90,6 +90,9 @@ def test_it_follows_from_the_settings(settings: dict[str, Any], host: str, base:
         # What follows a question mark, and the last segment before it, is not part of a base.
         ("https://proxy.test/a/b?x=1", "https://proxy.test/a/"),
         ("/a/b?x=1/", "https://app.test/a/"),
+        ("https://proxy.test/a/b#x", "https://proxy.test/a/"),
+        ("https://proxy.test?x", "https://proxy.test/"),
+        ("https://proxy.test/X", "https://proxy.test/X/"),
     ],
 )
 def test_the_base_of_its_addresses_ends_in_one_slash(proxy_url: str, base: str) -> None:

@@ -21,9 +21,9 @@ PACKAGE = PROJECT / "clerk_wsgi"
 VALUES = {"errors", "settings", "state", "claims", "machine_auth", "address", "questions", "ids"}
 EDGES = {"config", "config_values", "context", "api"}
 SHELL = {"", "clerk", "wiring", "handlers", "middleware", "defaults"}
-OUTSIDE = {"emulator", "testing", "demo", "cli", "__main__", "integrations", "webhooks"}
+OUTSIDE = {"emulator", "testing", "demo", "serving", "cli", "__main__", "integrations", "webhooks"}
 # Who may import the local Clerk: nobody who serves a real request.
-EMULATED = {"emulator", "testing", "demo", "cli", "__main__"}
+EMULATED = {"emulator", "testing", "demo", "serving", "cli", "__main__"}
 
 FRAMEWORKS = "flask django pyramid bottle falcon werkzeug starlette gevent gunicorn waitress"
 TEST_TOOLS = "webtest pytest hypothesis jwt joserfc sqlite3"

@@ -78,6 +78,8 @@ from .minting import PUBLISHABLE_LIVE
         # Repeating
         ("/orgs/:id?", "/orgs", {}),
         ("/orgs/:id?", "/orgs/x", {"id": "x"}),
+        ("/orgs/(.*)?", "/orgs", {}),
+        ("/a.(\\d+)?", "/a", {}),
         ("/orgs/:id?", "/orgs/x/y", None),
         ("/:path*", "/", {}),
         ("/:path*", "/a/b/c", {"path": "a/b/c"}),

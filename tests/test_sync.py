@@ -153,6 +153,15 @@ def returning(target: str, **more: str) -> Asked:
             "https://sat.test/a?b=1&__clerk_db_jwt=d&__clerk_synced=true#c",
         ),
         ("http://[::1]:3000/", "http://[::1]:3000/?__clerk_db_jwt=d&__clerk_synced=true"),
+        # As browsers read them: a backslash is a slash, but not in a query.
+        (
+            "https://sat.test\\@evil.test/",
+            "https://sat.test/@evil.test/?__clerk_db_jwt=d&__clerk_synced=true",
+        ),
+        (
+            "https://sat.test\\a\\b?c=\\d",
+            "https://sat.test/a/b?c=%5Cd&__clerk_db_jwt=d&__clerk_synced=true",
+        ),
         (
             'https://sat.test/caf\xe9 "<>',
             "https://sat.test/caf%C3%A9%20%22%3C%3E?__clerk_db_jwt=d&__clerk_synced=true",

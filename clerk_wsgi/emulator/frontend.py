@@ -33,10 +33,10 @@ class Frontend:
     def __init__(self, instance: Instance, redirect_origins: Iterable[str]) -> None:
         self._instance = instance
         self._redirects = Redirects(redirect_origins)
-        browsers = browsers_of(instance)
+        self.browsers = browsers_of(instance)
         self._renewal = SessionRefresh(instance)
-        self._handshakes = Handshakes(instance, browsers, self._redirects, self._renewal)
-        pages = HostedPages(instance, browsers, self._redirects)
+        self._handshakes = Handshakes(instance, self.browsers, self._redirects, self._renewal)
+        pages = HostedPages(instance, self.browsers, self._redirects)
         self._router = Router(
             [
                 ("GET", "/v1/client/handshake", self._handshakes.begin),

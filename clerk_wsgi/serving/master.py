@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 import ctypes
-import os
 import signal
 import sys
+from pathlib import Path
 from typing import Any
 
 PR_SET_PDEATHSIG = 1
@@ -22,7 +22,7 @@ def main() -> None:
     application: Any = WSGIApplication("%(prog)s [OPTIONS]", prog="gunicorn")
     # Two gunicorns on one machine would fight over the one socket; older ones know of none.
     if "control_socket_disable" in application.cfg.settings:
-        application.cfg.set("control_socket_disable", True)
+        application.cfg.set("control_socket_disable", value=True)
     _extend_path(application.cfg.pythonpath or "")
     application.run()
 
@@ -36,7 +36,7 @@ def _end_with_parent() -> None:
 def _extend_path(directories: str) -> None:
     """Do early what gunicorn does for ``--pythonpath``, but not before ``--check-config``."""
     for directory in filter(None, directories.split(",")):
-        path = os.path.abspath(directory)
+        path = str(Path(directory).absolute())
         if path not in sys.path:
             sys.path.insert(0, path)
 

@@ -61,7 +61,7 @@ def run_application(run: Run) -> int:
         if status or signals.received:
             return status
         process = stack.enter_context(_start(run, listener, environ))
-        print("\n".join(introduction), "\nCtrl-C stops everything.", flush=True)
+        print(*introduction, "Ctrl-C stops everything.", sep="\n", flush=True)
         signals.wait(unless=lambda: process.poll() is not None)
         return farewell(process)
 
@@ -69,9 +69,7 @@ def run_application(run: Run) -> int:
 def _start(
     run: Run, listener: socket.socket, environ: Mapping[str, str], *more: str
 ) -> AbstractContextManager[subprocess.Popen[bytes]]:
-    return gunicorn(
-        run.application(), [*run.options, *more], listener=listener, environ=environ
-    )
+    return gunicorn(run.application(), [*run.options, *more], listener=listener, environ=environ)
 
 
 def _check(

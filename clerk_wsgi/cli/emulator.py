@@ -1,0 +1,92 @@
+"""``clerk-wsgi emulator``: a local Clerk to run against."""
+
+from __future__ import annotations
+
+import logging
+import shlex
+import sys
+from base64 import b64encode
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..emulator import IN_MEMORY, Emulator, Server
+from ..emulator.foreground import StopSignals
+from .errors import UsageError
+
+if TYPE_CHECKING:
+    import argparse
+
+DEFAULT_STATE = ".clerk-wsgi/emulator.sqlite3"
+
+
+def run_emulator(options: argparse.Namespace) -> int:
+    """Serve a local Clerk until a signal comes."""
+    with ExitStack() as stack:
+        signals = stack.enter_context(StopSignals())
+        state = options.state or _default_state()
+        emulator = Emulator(state, verify_endpoints=options.verify_endpoints)
+        stack.callback(emulator.close)
+        server = Server(
+            emulator, host=options.host, port=options.port, allow_remote=options.allow_remote
+        )
+        stack.enter_context(server)
+        stack.callback(emulator.faults.clear)  # nobody waits for latency any longer
+        _introduce(emulator, server.url)
+        _let_fail(emulator, options)
+        _log_requests()
+        signals.wait()
+    print("Stopped.", flush=True)
+    return 0
+
+
+def _let_fail(emulator: Emulator, options: argparse.Namespace) -> None:
+    emulator.faults.latency = options.latency
+    for failure in options.fail:
+        emulator.faults.add(failure)
+
+
+def _default_state() -> str:
+    """Return the default path, in a directory that version control leaves alone."""
+    directory = Path(DEFAULT_STATE).parent
+    try:
+        directory.mkdir(mode=0o700, exist_ok=True)
+        directory.joinpath(".gitignore").write_text("*\n")
+    except OSError as error:
+        raise UsageError(f"cannot write to {directory}: {error.strerror}") from error
+    return DEFAULT_STATE
+
+
+def _introduce(emulator: Emulator, url: str) -> None:
+    key = b64encode(emulator.public_key_der()).decode()
+    print(f"The local Clerk listens on {url}; Ctrl-C stops it. State: {emulator.state}")
+    print("\nFor the application's environment, or its .env file:\n")
+    print(f"export CLERK_API_URL={url}")
+    print(f"export CLERK_SECRET_KEY={emulator.secret_key}")
+    print("\nAnd to verify tokens without asking the local Clerk for its keys:\n")
+    print(f"export CLERK_JWT_KEY={key}")
+    print(f"\nPublishable key: {emulator.publishable_key}")
+    print(f"First user:      {_name(emulator.users()[0])}")
+    print(f"A token:         {_token_command(emulator, url)}\n", flush=True)
+
+
+def _name(user: dict[str, Any]) -> str:
+    return " ".join(text for text in (user["id"], user["first_name"], user["last_name"]) if text)
+
+
+def _token_command(emulator: Emulator, url: str) -> str:
+    command = ["clerk-wsgi", "token"]
+    if emulator.state == IN_MEMORY:
+        [session] = emulator.sessions()
+        command += ["--url", url, "--session", session["id"]]
+    elif emulator.state != DEFAULT_STATE:
+        command += ["--state", emulator.state]
+    return shlex.join(command)
+
+
+def _log_requests() -> None:
+    logger = logging.getLogger("clerk_wsgi.emulator")
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from ipaddress import IPv6Address
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote_plus, urlsplit
 
@@ -41,6 +42,8 @@ def parse_origin(url: str) -> str | None:
     try:
         at = urlsplit(url)
         host, port = at.hostname, at.port
+        if "[" in at.netloc or "]" in at.netloc:
+            IPv6Address(host)  # before Python 3.11 nobody checks what stands in brackets
     except ValueError:
         return None
     if at.scheme not in _DEFAULT_PORTS or not host:

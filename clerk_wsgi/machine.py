@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from .claims import copied
-from .jws import MAX_LENGTH, Jws, Malformed, parse_jws
+from .jws import Jws, Malformed, parse_jws
 from .machine_auth import ApiKeyAuth, M2MAuth, MachineAuth, OAuthAuth
 from .questions import NoAnswer, Refusal
 from .settings import API_KEY, M2M_TOKEN, OAUTH_TOKEN
@@ -36,6 +36,7 @@ PREFIXES = {"ak_": API_KEY, "mt_": M2M_TOKEN, "oat_": OAUTH_TOKEN}
 M2M_CATEGORY = "cl_B7d4PD333AAA"
 
 _JWT_SHAPE = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+_OPAQUE = re.compile(r"[A-Za-z0-9._~+/=-]{1,512}")
 # Claims that every JWT has; what is left are the token's own.
 _REGISTERED = frozenset({"iss", "sub", "exp", "nbf", "iat", "jti"})
 
@@ -116,7 +117,7 @@ class MachineVerifier:
             raise TokenRefused("token-verification-failed", "The audience has an empty entry.")
 
     def _verify_opaque(self, text: str, kind: str) -> MachineAuth:
-        if len(text) > MAX_LENGTH or self._api is None:
+        if not _OPAQUE.fullmatch(text) or self._api is None:
             raise MachineRefused(kind, "token-invalid", "The token cannot be one of Clerk's.")
         try:
             answer = self._api.verify_machine_token(kind, text)

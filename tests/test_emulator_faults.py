@@ -13,15 +13,18 @@ import pytest
 import requests
 
 from clerk_wsgi import ApiError, Clerk, ClerkUnavailable
+from clerk_wsgi.cli import main
 from clerk_wsgi.emulator import ConnectionReset, Failure, Faults
 from clerk_wsgi.emulator.faults import parse_failure
 from clerk_wsgi.testing import Emulator, in_process, start_emulator
 
 from .asking import WAYS, Asker, asking, found, refused
 from .minting import environ
+from .processes import Running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 MANY = 120
 
@@ -403,3 +406,69 @@ def test_an_application_sees_an_outage_and_its_end() -> None:
         emulator.faults.clear()
         recovered = Clerk(secret_key=emulator.secret_key, **options)
         assert recovered.authenticate(asked).status == "signed-in"
+
+
+# On the command line
+
+
+def test_the_command_takes_the_same(tmp_path: Path) -> None:
+    arguments = ("emulator", "--port", "0", "--state", ":memory:", "--latency", "0.2")
+    failures = ("--fail", "0.5,429:/v1/jwks", "--fail", "reset:/v1/users")
+    with Running(*arguments, *failures, "--verify-endpoints", "gone", cwd=tmp_path) as running:
+        url = running.wait_for(r"listens on (http://127\.0\.0\.1:\d+);")[1]
+        key = running.wait_for("CLERK_SECRET_KEY=(.+)")[1]
+        running.wait_for("A token: .*\n")
+        headers = {"Authorization": f"Bearer {key}"}
+
+        def ask(method: str, path: str) -> int:
+            started = time.monotonic()
+            answer = requests.request(method, url + path, headers=headers, timeout=10)
+            assert time.monotonic() - started >= 0.2
+            return answer.status_code
+
+        assert [ask("GET", "/v1/jwks") for _ in range(4)] == [200, 429, 200, 429]
+        with pytest.raises(requests.ConnectionError):
+            ask("GET", "/v1/users")
+        assert ask("GET", "/v1/clients") == 200
+        assert ask("POST", "/v1/clients/verify") == 410
+        assert ask("POST", "/v1/sessions/sess_x/verify") == 410
+        running.wait_for("GET /v1/users reset\n")
+        assert running.stop() == 0
+
+
+def test_who_waits_does_not_hold_up_the_end_of_the_command(tmp_path: Path) -> None:
+    arguments = ("emulator", "--port", "0", "--state", ":memory:", "--latency", "600")
+    with Running(*arguments, cwd=tmp_path) as running:
+        port = int(running.wait_for(r"listens on http://127\.0\.0\.1:(\d+);")[1])
+        running.wait_for("A token: .*\n")
+        with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            time.sleep(0.3)
+            started = time.monotonic()
+            assert running.stop() == 0
+            assert time.monotonic() - started < 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (("--latency", "-1"), "--latency"),
+        (("--latency", "soon"), "--latency"),
+        (("--latency", "3601"), "--latency"),
+        (("--latency", "nan"), "--latency"),
+        (("--fail", "200"), "--fail"),
+        (("--fail", "often"), "--fail"),
+        (("--fail", "1.5"), "--fail"),
+        (("--fail", "503:v1"), "--fail"),
+        (("--verify-endpoints", "perhaps"), "--verify-endpoints"),
+    ],
+)
+def test_nonsense_on_the_command_line_is_answered_with_usage(
+    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], text: str
+) -> None:
+    with pytest.raises(SystemExit) as exit_info:
+        main(["emulator", *arguments])
+    assert exit_info.value.code == 2
+    complaint = capsys.readouterr().err
+    assert "usage: clerk-wsgi emulator" in complaint
+    assert f"argument {text}" in complaint

@@ -46,9 +46,10 @@ class Clerk:
 
     def begin(self, back: str | None = BACK, cookie: str = "", **query: str) -> TestResponse:
         """Ask for a handshake as a browser that is sent there."""
+        parameters: dict[str, Any] = {"redirect_url": back, **query}
         return self.http.get(
             "/v1/client/handshake",
-            params={"redirect_url": back, **query} if back is not None else query,
+            params={name: text for name, text in parameters.items() if text is not None},
             headers={"Cookie": cookie},
             expect_errors=True,
         )

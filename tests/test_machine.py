@@ -285,8 +285,9 @@ def test_an_api_key_stands_for_a_user_or_an_organization(
 
 
 def test_an_opaque_m2m_token_stands_for_a_machine() -> None:
-    auth = verified("mt_secret", api=Answers({**ANSWER, "subject": "mch_1"}))
+    auth = verified("mt_secret", api=Answers({**ANSWER, "id": "mt_1", "subject": "mch_1"}))
     assert isinstance(auth, M2MAuth)
+    assert (auth.id, auth.token_type) == ("mt_1", "m2m_token")
     assert (auth.machine_id, auth.scopes, auth.claims) == ("mch_1", ("a", "b"), {"x": [1]})
 
 
@@ -300,6 +301,7 @@ def test_an_opaque_oauth_token_stands_for_a_user() -> None:
     }
     auth = verified("oat_secret", "oauth_token", api=Answers(answer))
     assert isinstance(auth, OAuthAuth)
+    assert (auth.id, auth.token_type) == ("oat_1", "oauth_token")
     assert (auth.user_id, auth.client_id, auth.scopes) == ("user_1", "client_1", ("a",))
 
 

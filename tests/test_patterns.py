@@ -61,6 +61,7 @@ from .minting import PUBLISHABLE_LIVE
         ("/x-:a", "/x-y-z", {"a": "y-z"}),
         # Expressions
         ("/orgs/(.*)", "/orgs/", {}),
+        ("/x(\\d+)", "/x12", {}),
         ("/orgs/(.*)", "/orgs/a/b", {}),
         ("/orgs/(.*)", "/orgs", None),
         ("/orgs/:id/(.*)", "/orgs/a/b/c", {"id": "a"}),

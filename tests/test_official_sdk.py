@@ -1,0 +1,281 @@
+"""Clerk's own Python SDK, unmodified, with the local Clerk for a server.
+
+Its models are generated from Clerk's specification: an answer that lacks a required field, or has
+one of another type, is an error there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from clerk_wsgi.emulator import forge
+from clerk_wsgi.testing import start_emulator
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)
+    from clerk_backend_api import Clerk, models
+    from clerk_backend_api.security import (
+        AuthenticateRequestOptions,
+        AuthErrorReason,
+        TokenVerificationError,
+        VerifyTokenOptions,
+        verify_token,
+    )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from clerk_wsgi.testing import RunningEmulator
+
+# The SDK warns of its own parameters when it reads them.
+pytestmark = pytest.mark.filterwarnings("ignore:.*DEPRECATED.*:DeprecationWarning")
+
+WALLET = "0x" + "a1" * 20
+NO_RETRIES: Any = None
+
+
+@pytest.fixture(scope="module")
+def local() -> Iterator[RunningEmulator]:
+    """The local Clerk of all tests; each has a user of its own."""
+    with start_emulator() as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def _well(local: RunningEmulator) -> Iterator[None]:
+    yield
+    local.emulator.faults.clear()
+
+
+@pytest.fixture(scope="module")
+def sdk(local: RunningEmulator) -> Iterator[Clerk]:
+    """The SDK as one would make it, but for the address."""
+    with sdk_of(local) as clerk:
+        yield clerk
+
+
+def sdk_of(local: RunningEmulator, key: str | None = None) -> Clerk:
+    return Clerk(bearer_auth=key or local.emulator.secret_key, server_url=f"{local.url}/v1")
+
+
+@pytest.fixture
+def user_id(local: RunningEmulator) -> str:
+    return str(local.emulator.create_user(first_name="Grace")["id"])
+
+
+def refusal(call: Callable[[], object]) -> tuple[int, str]:
+    """The status and the code with which a call is refused."""
+    with pytest.raises(models.ClerkErrors) as caught:
+        call()
+    [error] = caught.value.data.errors
+    assert error.message
+    assert error.long_message
+    return caught.value.raw_response.status_code, error.code
+
+
+# Users
+
+
+def test_users_are_listed_and_counted(sdk: Clerk, user_id: str) -> None:
+    users = sdk.users.list(request={"user_id": [user_id]})
+    assert [(user.id, user.first_name) for user in users] == [(user_id, "Grace")]
+    assert sdk.users.list(request={"email_address": ["ada@example.com"]})[0].first_name == "Ada"
+    assert sdk.users.list(request={"query": "nobody at all"}) == []
+    assert sdk.users.list(request={"limit": 1, "order_by": "created_at"})[0].first_name == "Ada"
+    total = sdk.users.count(request={"user_id": [user_id, "user_x"]})
+    assert total.total_count == 1
+
+
+def test_a_user_is_created_found_changed_and_deleted(sdk: Clerk) -> None:
+    created = sdk.users.create(
+        email_address=["hopper@example.com", "second@example.com"],
+        phone_number=["+15551230001"],
+        web3_wallet=[WALLET],
+        username="hopper",
+        external_id="navy-1",
+        first_name="Grace",
+        password="correct horse",
+        public_metadata={"role": "admiral"},
+        created_at="2001-09-09T01:46:40Z",
+    )
+    assert created.password_enabled is True
+    assert created.created_at == 1_000_000_000_000
+    assert created.email_addresses[0].id == created.primary_email_address_id
+    found = sdk.users.get(user_id=created.id)
+    assert found == created
+    assert [one.phone_number for one in found.phone_numbers] == ["+15551230001"]
+    assert [one.web3_wallet for one in found.web3_wallets] == [WALLET]
+    changed = sdk.users.update(user_id=created.id, last_name="Hopper", username=None)
+    assert (changed.first_name, changed.last_name, changed.username) == ("Grace", "Hopper", None)
+    assert changed.public_metadata == {"role": "admiral"}
+    deleted = sdk.users.delete(user_id=created.id)
+    assert (deleted.id, deleted.deleted, deleted.external_id) == (created.id, True, "navy-1")
+    assert refusal(lambda: sdk.users.get(user_id=created.id)) == (404, "resource_not_found")
+
+
+def test_what_is_wrong_with_a_user_is_told(sdk: Clerk, user_id: str) -> None:
+    taken: dict[str, Any] = {"email_address": ["ada@example.com"]}
+    assert refusal(lambda: sdk.users.create(**taken)) == (422, "form_identifier_exists")
+    assert refusal(lambda: sdk.users.create(first_name="X")) == (422, "form_data_missing")
+    nonsense: dict[str, Any] = {"email_address": ["nonsense"]}
+    assert refusal(lambda: sdk.users.create(**nonsense)) == (422, "form_param_format_invalid")
+    assert refusal(lambda: sdk.users.list(request={"limit": 0})) == (
+        422,
+        "form_param_value_invalid",
+    )
+    assert refusal(lambda: sdk.users.delete(user_id="user_x")) == (404, "resource_not_found")
+    short = refusal(lambda: sdk.users.update(user_id=user_id, password="short"))
+    assert short == (422, "form_password_length_too_short")
+
+
+# Sessions
+
+
+def test_sessions_are_started_listed_and_revoked(sdk: Clerk, user_id: str) -> None:
+    session = sdk.sessions.create(request={"user_id": user_id})
+    assert (session.user_id, session.status) == (user_id, models.Status.ACTIVE)
+    assert sdk.sessions.get(session_id=session.id) == session
+    assert sdk.sessions.list(user_id=user_id) == [session]
+    assert sdk.sessions.list(client_id=session.client_id, limit=500) == [session]
+    revoked = sdk.sessions.revoke(session_id=session.id)
+    assert revoked.status is models.Status.REVOKED
+    active = models.QueryParamStatus.ACTIVE
+    assert sdk.sessions.list(user_id=user_id, status=active) == []
+    assert sdk.sessions.list(user_id=user_id, status=models.QueryParamStatus.REVOKED) == [revoked]
+
+
+@pytest.mark.parametrize(
+    "status", ["pending", "ended", "expired", "removed", "abandoned", "replaced"]
+)
+def test_every_status_is_one_that_the_sdk_knows(
+    local: RunningEmulator, sdk: Clerk, user_id: str, status: str
+) -> None:
+    session = local.emulator.create_session(user_id, status=status)
+    assert sdk.sessions.get(session_id=session["id"]).status.value == status
+
+
+def test_what_is_wrong_with_a_session_is_told(sdk: Clerk, user_id: str) -> None:
+    assert refusal(lambda: sdk.sessions.get(session_id="sess_x")) == (404, "resource_not_found")
+    assert refusal(lambda: sdk.sessions.revoke(session_id="sess_x")) == (404, "resource_not_found")
+    missing = refusal(lambda: sdk.sessions.create(request={"user_id": "user_x"}))
+    assert missing == (404, "resource_not_found")
+    assert refusal(lambda: sdk.sessions.list(limit=0)) == (422, "form_param_value_invalid")
+    assert refusal(lambda: sdk.sessions.list(limit=501)) == (422, "form_param_value_invalid")
+
+
+def test_the_sdk_verifies_the_tokens_that_it_fetches(
+    local: RunningEmulator, sdk: Clerk, user_id: str
+) -> None:
+    session = sdk.sessions.create(request={"user_id": user_id})
+    token = sdk.sessions.create_token(session_id=session.id, expires_in_seconds=90).jwt
+    assert token
+    options = VerifyTokenOptions(jwt_key=local.emulator.public_key_pem())
+    claims = verify_token(token, options)
+    assert (claims["sid"], claims["sub"]) == (session.id, user_id)
+    assert claims["exp"] - claims["iat"] == 90
+    with pytest.raises(TokenVerificationError):
+        verify_token(forge(token), options)
+
+
+def test_the_sdk_authenticates_requests_with_these_tokens(
+    local: RunningEmulator, sdk: Clerk, user_id: str
+) -> None:
+    session = local.emulator.create_session(user_id)
+    options = AuthenticateRequestOptions(
+        jwt_key=local.emulator.public_key_pem(), authorized_parties=["https://app.test"]
+    )
+
+    def decide(token: str) -> Any:
+        headers = {"Authorization": f"Bearer {token}"}
+        return sdk.authenticate_request(httpx.Request("GET", "https://x", headers=headers), options)
+
+    token = local.emulator.session_token(session["id"], azp="https://app.test")
+    state = decide(token)
+    assert state.is_signed_in
+    assert state.payload["sub"] == user_id
+    assert not decide(forge(token)).is_signed_in
+    elsewhere = local.emulator.session_token(session["id"], azp="https://else.test")
+    assert not decide(elsewhere).is_signed_in
+    assert decide("nonsense").reason is not AuthErrorReason.SESSION_TOKEN_MISSING
+
+
+def test_the_keys_are_fetched(local: RunningEmulator, sdk: Clerk) -> None:
+    keys = sdk.jwks.get_jwks().keys
+    assert keys is not None
+    [key] = keys
+    assert (key.kid, key.alg) == (local.emulator.kid, "RS256")
+
+
+# Clients
+
+
+def test_clients_are_found_and_verified(local: RunningEmulator, sdk: Clerk, user_id: str) -> None:
+    session = sdk.sessions.create(request={"user_id": user_id})
+    token = local.emulator.client_token(session.client_id)
+    client = sdk.clients.verify(request={"token": token})
+    assert client.id == session.client_id
+    assert client.last_active_session_id == session.id
+    assert client.sessions == [session]
+    assert sdk.clients.get(client_id=client.id) == client
+    with pytest.warns(DeprecationWarning, match="DEPRECATED"):
+        assert sdk.clients.list(limit=1) == [client]
+    sdk.sessions.revoke(session_id=session.id)
+    assert sdk.clients.verify(request={"token": token}).last_active_session_id is None
+
+
+def test_what_is_wrong_with_a_client_is_told(
+    local: RunningEmulator, sdk: Clerk, user_id: str
+) -> None:
+    session = sdk.sessions.create(request={"user_id": user_id})
+    forged = forge(local.emulator.client_token(session.client_id))
+    assert refusal(lambda: sdk.clients.verify(request={"token": forged})) == (400, "cookie_invalid")
+    unknown = local.emulator.client_token(session.client_id, id="client_x")
+    assert refusal(lambda: sdk.clients.verify(request={"token": unknown})) == (
+        404,
+        "resource_not_found",
+    )
+    assert refusal(lambda: sdk.clients.get(client_id="client_x")) == (404, "resource_not_found")
+
+
+# All of it
+
+
+def test_a_wrong_key_is_refused(local: RunningEmulator) -> None:
+    with sdk_of(local, "sk_test_wrong") as clerk:
+        assert refusal(lambda: clerk.users.list(request={})) == (401, "clerk_key_invalid")
+
+
+def test_the_asynchronous_half_works_too(local: RunningEmulator, user_id: str) -> None:
+    async def ask() -> tuple[str, list[Any]]:
+        async with sdk_of(local) as clerk:
+            user = await clerk.users.get_async(user_id=user_id)
+            return user.id, await clerk.sessions.list_async(user_id=user_id)
+
+    assert asyncio.run(ask()) == (user_id, [])
+
+
+def test_an_outage_looks_like_one(local: RunningEmulator, sdk: Clerk) -> None:
+    for status in (429, 503):
+        local.emulator.faults.fail(status)
+        with pytest.raises(models.SDKError) as caught:
+            sdk.users.list(request={}, retries=NO_RETRIES)
+        assert caught.value.raw_response.status_code == status
+        local.emulator.faults.clear()
+    local.emulator.faults.fail(None)
+    with pytest.raises(httpx.TransportError):
+        sdk.users.list(request={}, retries=NO_RETRIES)
+    local.emulator.faults.clear()
+    assert sdk.users.list(request={"limit": 1})
+
+
+def test_the_sdk_tries_again_after_an_error(local: RunningEmulator, sdk: Clerk) -> None:
+    local.emulator.faults.fail(500, rate=0.5)
+    asked = len(local.emulator.requests)
+    assert sdk.users.list(request={"limit": 1})
+    assert sdk.users.list(request={"limit": 1})
+    assert [one.status for one in local.emulator.requests[asked:]] == [200, 500, 200]

@@ -16,7 +16,7 @@ import pytest
 import requests
 
 from clerk_wsgi.cli import main
-from clerk_wsgi.emulator import Emulator
+from clerk_wsgi.emulator import DEMO_PASSWORD, Emulator
 from clerk_wsgi.testing import start_emulator
 
 from .processes import TIMEOUT, Running, clean_environ
@@ -87,14 +87,45 @@ def emulator(state: Path, tmp_path: Path) -> Iterator[Running]:
 def test_it_prints_what_an_application_needs(emulator: Running, state: Path) -> None:
     url = emulator.wait_for(LISTENING)[1]
     variables = exports(emulator.output)
-    assert variables.keys() == {"CLERK_API_URL", "CLERK_SECRET_KEY", "CLERK_JWT_KEY"}
-    assert variables["CLERK_API_URL"] == url
+    names = "API_URL", "SECRET_KEY", "PUBLISHABLE_KEY", "PROXY_URL", "JWT_KEY"
+    assert variables.keys() == {f"CLERK_{name}" for name in names}
+    assert variables["CLERK_API_URL"] == variables["CLERK_PROXY_URL"] == url
     assert variables["CLERK_SECRET_KEY"] == Emulator(state).secret_key
-    assert Emulator(state).publishable_key in emulator.output
+    assert variables["CLERK_PUBLISHABLE_KEY"] == Emulator(state).publishable_key
     assert f"{Emulator(state).users()[0]['id']} Ada Lovelace\n" in emulator.output
     headers = {"Authorization": f"Bearer {variables['CLERK_SECRET_KEY']}"}
     keys = requests.get(f"{url}/v1/jwks", headers=headers, timeout=10).json()
     assert keys == Emulator(state).jwks()
+
+
+def test_it_prints_how_a_browser_signs_in(emulator: Running) -> None:
+    url = emulator.wait_for(LISTENING)[1]
+    assert f"Sign-in page:    {url}/sign-in?" in emulator.output
+    assert f" ada@example.com, password {DEMO_PASSWORD}\n" in emulator.output
+    assert requests.get(f"{url}/sign-in", timeout=10).status_code == 200
+
+
+def test_it_prints_no_password_that_nobody_else_knows(tmp_path: Path, state: Path) -> None:
+    private = Emulator(state)
+    private.set_password(private.users()[0]["id"], "a secret of Ada's")
+    private.close()
+    with Running("emulator", "--port", "0", "--state", str(state), cwd=tmp_path) as running:
+        running.wait_for("A token: .*\n")
+        assert "  ada@example.com\n" in running.output
+        assert DEMO_PASSWORD not in running.output
+
+
+def test_browsers_may_be_sent_where_it_was_told(tmp_path: Path, state: Path) -> None:
+    allowed = ("--redirect-origin", "https://app.example.com")
+    arguments = ("emulator", "--port", "0", "--state", str(state), *allowed)
+    with Running(*arguments, cwd=tmp_path) as running:
+        url = running.wait_for(LISTENING)[1]
+        for origin, status in (("https://app.example.com", 307), ("https://b.example.com", 422)):
+            query = {"redirect_url": f"{origin}/"}
+            answer = requests.get(
+                f"{url}/v1/client/handshake", params=query, timeout=10, allow_redirects=False
+            )
+            assert answer.status_code == status
 
 
 @pytest.mark.parametrize("names", [{"CLERK_API_URL", "CLERK_SECRET_KEY"}, {"CLERK_JWT_KEY"}])
@@ -337,6 +368,7 @@ def test_ids_that_do_not_exist_or_fit_are_named(
         ("token", "--expires-in", "1e3"),
         ("token", "--state", "x", "--url", "y"),
         ("demo", "--port", "x"),
+        ("emulator", "--redirect-origin", "app.example.com"),
     ],
 )
 def test_nonsense_is_answered_with_usage(

@@ -360,6 +360,7 @@ def test_in_production_cookies_must_reach_the_application(production: Clerk, bac
         ("http://127.0.0.1:65536/", "redirect_url_invalid"),
         ("http://127.0.0.1:x/", "redirect_url_invalid"),
         ("http://[::1/", "redirect_url_invalid"),
+        ("http://[::::]/", "redirect_url_invalid"),
         ("http://lоcalhost/", "redirect_url_invalid"),  # not a Latin o
         ("http://evil.example/", "redirect_url_not_associated_with_instance"),
         ("http://127.0.0.1.evil.example/", "redirect_url_not_associated_with_instance"),
@@ -626,6 +627,21 @@ def test_an_expired_token_is_consumed_shortly_after_it_was_renewed(expired: Expi
     expired.clerk.now += 0.1
     answer = expired.refresh()
     assert error_in(answer) == "session_refresh_expired_session_token_consumed"
+
+
+def test_what_was_consumed_is_forgotten_once_it_is_too_old(expired: Expired) -> None:
+    renewal = expired.clerk.emulator._frontend._renewal
+    expired.refresh()
+    expired.clerk.now += 8 * 86400
+    assert expired.refresh().status_int == 401
+    other = Expired(expired.clerk)
+    clerk = expired.clerk
+    session = clerk.emulator.create_session(clerk.user["id"], client_id=clerk.session["client_id"])
+    token = mint(expired, sid=session["id"], exp=int(clerk.now) - 60)
+    refresh = renewal.token_of(session["id"])
+    answer = other.refresh(session["id"], expired_token=token, refresh_token=refresh)
+    assert answer.status_int == 200
+    assert len(renewal._consumed) == 1
 
 
 def test_what_was_refused_is_not_consumed(expired: Expired) -> None:

@@ -232,6 +232,13 @@ def test_the_letters_case_does_not_matter(visitor: Visitor, identifier: str) -> 
     assert visitor.living() == 1
 
 
+def test_the_user_is_known_to_have_signed_in(visitor: Visitor) -> None:
+    visitor.sign_in(password="wrong")
+    assert visitor.emulator.users()[0]["last_sign_in_at"] is None
+    visitor.sign_in()
+    assert visitor.emulator.users()[0]["last_sign_in_at"] == NOW * 1000
+
+
 def test_without_an_application_one_stays_here(visitor: Visitor) -> None:
     answer = visitor.send(visitor.open(back=None), **ADA)
     assert answer.headers["Location"] == f"http://{HOST}/sign-in"

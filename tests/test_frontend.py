@@ -182,6 +182,7 @@ def test_any_other_page_is_not(referrer: str, development: bool) -> None:
     [
         ("https://proxy.test/__clerk", "https://proxy.test/x", True),
         ("https://proxy.test/__clerk", "https://clerk.example.com/", False),
+        ("https://proxy.test/__clerk", "https://accounts.example.com/", False),
         ("/__clerk", "https://app.test/x", True),
         ("/__clerk", "https://app.test:8443/x", True),
         ("/__clerk", "https://other.test/x", False),

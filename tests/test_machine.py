@@ -352,9 +352,14 @@ def test_without_an_api_no_opaque_token_counts(token: str, kind: str) -> None:
     assert refusal_of(token, kind) == (kind, "token-invalid")
 
 
-def test_a_token_that_is_too_long_is_not_asked_about() -> None:
+@pytest.mark.parametrize(
+    "token",
+    ["ak_" + "x" * 510, "ak_" + "x" * 20_000, "ak_a b", "ak_\r\n", "ak_\0", "ak_caf\xe9", "ak_{}"],
+    ids=lambda token: ascii(token)[:12],
+)
+def test_what_cannot_be_an_opaque_token_is_not_asked_about(token: str) -> None:
     api = Answers(ANSWER)
-    assert refusal_of("ak_" + "x" * 20_000, "api_key", api=api) == ("api_key", "token-invalid")
+    assert refusal_of(token, "api_key", api=api) == ("api_key", "token-invalid")
     assert api.asked == []
 
 

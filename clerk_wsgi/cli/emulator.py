@@ -10,8 +10,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..emulator import IN_MEMORY, Emulator, Server
+from ..emulator import DEMO_PASSWORD, IN_MEMORY, Emulator, Server
 from ..emulator.foreground import StopSignals
+from ..emulator.objects import identifiers
 from .errors import UsageError
 
 if TYPE_CHECKING:
@@ -25,7 +26,11 @@ def run_emulator(options: argparse.Namespace) -> int:
     with ExitStack() as stack:
         signals = stack.enter_context(StopSignals())
         state = options.state or _default_state()
-        emulator = Emulator(state, verify_endpoints=options.verify_endpoints)
+        emulator = Emulator(
+            state,
+            verify_endpoints=options.verify_endpoints,
+            redirect_origins=options.redirect_origin,
+        )
         stack.callback(emulator.close)
         server = Server(
             emulator, host=options.host, port=options.port, allow_remote=options.allow_remote
@@ -63,15 +68,28 @@ def _introduce(emulator: Emulator, url: str) -> None:
     print("\nFor the application's environment, or its .env file:\n")
     print(f"export CLERK_API_URL={url}")
     print(f"export CLERK_SECRET_KEY={emulator.secret_key}")
+    print("\nSo that browsers can sign in to it, too:\n")
+    print(f"export CLERK_PUBLISHABLE_KEY={emulator.publishable_key}")
+    print(f"export CLERK_PROXY_URL={url}")
     print("\nAnd to verify tokens without asking the local Clerk for its keys:\n")
     print(f"export CLERK_JWT_KEY={key}")
-    print(f"\nPublishable key: {emulator.publishable_key}")
+    print(f"\nSign-in page:    {url}/sign-in?redirect_url=…")
     print(f"First user:      {_name(emulator.users()[0])}")
+    print(f"                 {_sign_in_of(emulator)}")
     print(f"A token:         {_token_command(emulator, url)}\n", flush=True)
 
 
 def _name(user: dict[str, Any]) -> str:
     return " ".join(text for text in (user["id"], user["first_name"], user["last_name"]) if text)
+
+
+def _sign_in_of(emulator: Emulator) -> str:
+    """Return what the first user enters to sign in, as far as it is still what everybody knows."""
+    user = emulator.users()[0]
+    address = next(iter(identifiers(user, "email_address")), "no email address")
+    if emulator.has_password(user["id"], DEMO_PASSWORD):
+        return f"{address}, password {DEMO_PASSWORD}"
+    return address
 
 
 def _token_command(emulator: Emulator, url: str) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ..demo.run import run_demo
 from ..emulator import IN_MEMORY
 from ..emulator.faults import LONGEST_LATENCY, parse_failure
+from ..emulator.redirects import Redirects
 from ..emulator.versions import VERIFY_ENDPOINTS
 from ..serving.application import is_target
 from ..serving.run import Run, run_application
@@ -48,6 +49,15 @@ def _add_emulator(parser: argparse.ArgumentParser) -> None:
         "--allow-remote",
         action="store_true",
         help="listen on an address that other machines can reach",
+    )
+    parser.add_argument(
+        "--redirect-origin",
+        metavar="ORIGIN",
+        type=_origin,
+        action="append",
+        default=[],
+        help="where browsers may be sent beside this machine's own addresses, such as"
+        " https://app.example.com; may be repeated",
     )
     parser.add_argument(
         "--verify-endpoints",
@@ -135,6 +145,14 @@ def _latency(text: str) -> float:
     if not re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,6})?", text) or float(text) > LONGEST_LATENCY:
         raise argparse.ArgumentTypeError("expected a number of seconds from 0 to 3600")
     return float(text)
+
+
+def _origin(text: str) -> str:
+    try:
+        Redirects([text])
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
 
 
 def _failure(text: str) -> Failure:

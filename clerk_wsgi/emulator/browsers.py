@@ -11,6 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from webob import Response
+
 from ..context import parse_query
 from ..cookies import DEV_BROWSER, split_cookies
 from ..handshake import HANDSHAKE, NONCE
@@ -48,6 +50,15 @@ class Journey:
 
     location: str
     set_cookies: tuple[str, ...] = field(default=(), repr=False)
+
+    def answer(self, status: int) -> Response:
+        """Return the redirect, without a body, that nobody may keep."""
+        response = Response(status=status, content_type="text/plain")
+        response.location = self.location
+        response.headers["Cache-Control"] = "no-store"
+        for line in self.set_cookies:
+            response.headers.add("Set-Cookie", line)
+        return response
 
 
 class Browsers(Protocol):

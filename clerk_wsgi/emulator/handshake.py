@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from webob import Request
 
-    from .browsers import Browsers, Journey, Visitor
+    from .browsers import Browsers, Visitor
     from .cookies import Reach
     from .instance import Instance
     from .redirects import Redirects, Target
@@ -92,7 +92,7 @@ class Handshakes:
         visitor = self._browsers.at_handshake(request)
         directives = self._directives(visitor, target, reach)
         name, value = self._wrap(directives, wanted)
-        return redirect(307, self._browsers.deliver(name, value, request, target))
+        return self._browsers.deliver(name, value, request, target).answer(307)
 
     def hand_out(self, request: Request) -> Response:
         """Answer ``GET /v1/clients/handshake_payload``."""
@@ -119,13 +119,3 @@ class Handshakes:
         instance = self._instance
         claims = {"handshake": directives}
         return HANDSHAKE, instance._key.sign(session_header(instance.kid), claims)
-
-
-def redirect(status: int, journey: Journey) -> Response:
-    """Return a redirect without a body that nobody may keep."""
-    response = Response(status=status, content_type="text/plain")
-    response.location = journey.location
-    response.headers["Cache-Control"] = "no-store"
-    for line in journey.set_cookies:
-        response.headers.add("Set-Cookie", line)
-    return response

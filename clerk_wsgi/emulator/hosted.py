@@ -6,21 +6,14 @@ known that of ``browsers.py``.
 
 from __future__ import annotations
 
-import hmac
-import re
-import secrets
 from typing import TYPE_CHECKING
 
-from ..address import origin_of, parse_origin
-from ..cookies import split_cookies
 from .browsers import living_sessions
-from .cookies import Reach, cookie_line
 from .errors import Refusal
-from .handshake import redirect
+from .forms import check_form, form_token_of, parse_form, with_form_token
 from .objects import identifiers
 from .pages import Account, SignInForm, html_answer, sign_in_page, sign_out_page
 from .query import Query
-from .routing import checked_text, parse_parameters
 
 if TYPE_CHECKING:
     from webob import Request, Response
@@ -31,8 +24,6 @@ if TYPE_CHECKING:
     from .redirects import Redirects, Target
     from .routing import Route
 
-FORM_COOKIE = "__clerk_form"
-_FORM_TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 # Wherever the application is on this machine, a form may lead through it and back.
 _LOOPBACK = ("http://127.0.0.1:*", "http://localhost:*")
 _FIELDS = ("identifier", "password")
@@ -60,9 +51,9 @@ class HostedPages:
 
     def _sign_in(self, request: Request) -> Response:
         target = self._target(request)
-        form = _form(request, "session_id", *_FIELDS)
+        form = parse_form(request, "session_id", *_FIELDS)
         try:
-            _check_form(request, form)
+            check_form(request, form)
             visitor = self._browsers.at_page(request)
             if "session_id" in form:
                 client_id = self._choose(visitor, form["session_id"])
@@ -70,30 +61,33 @@ class HostedPages:
                 client_id = self._start_session(visitor, self._user_of(form))
         except Refusal as refusal:
             return self._sign_in_answer(request, target, form.get("identifier", ""), refusal)
-        journey = self._browsers.send_on(self._browsers.renew(client_id), request, target)
-        return redirect(303, journey)
+        return self._send_on(client_id, request, target)
 
     def _show_sign_out(self, request: Request) -> Response:
         target = self._target(request)
         visitor = self._browsers.at_page(request)
-        token = _form_token(request)
+        token = form_token_of(request)
         page = sign_out_page(
             token=token,
             names=[account.name for account in self._accounts(visitor)],
             back=str(target) if target else None,
         )
-        return _with_form_token(html_answer(page, form_targets=_targets(target)), request, token)
+        return with_form_token(html_answer(page, form_targets=_targets(target)), request, token)
 
     def _sign_out(self, request: Request) -> Response:
         target = self._target(request)
-        _check_form(request, _form(request))
+        check_form(request, parse_form(request))
         visitor = self._browsers.at_page(request)
         # A browser that is not known is sent on all the same: its application may think it is.
         client_id = visitor.client["id"] if visitor else self._instance.create_client()["id"]
-        for session in living_sessions(self._instance.client(client_id)):
-            self._instance.update_session(session["id"], status="removed")
-        journey = self._browsers.send_on(self._browsers.renew(client_id), request, target)
-        return redirect(303, journey)
+        with self._instance.transaction():
+            for session in living_sessions(self._instance.client(client_id)):
+                self._instance.update_session(session["id"], status="removed")
+        return self._send_on(client_id, request, target)
+
+    def _send_on(self, client_id: str, request: Request, target: Target | None) -> Response:
+        visitor = self._browsers.renew(client_id)
+        return self._browsers.send_on(visitor, request, target).answer(303)
 
     def _target(self, request: Request) -> Target | None:
         """Return where the browser came from and goes back to, if it said so."""
@@ -111,7 +105,7 @@ class HostedPages:
         identifier: str = "",
         refusal: Refusal | None = None,
     ) -> Response:
-        token = _form_token(request)
+        token = form_token_of(request)
         form = SignInForm(
             token=token,
             application=target.origin if target else "",
@@ -121,7 +115,7 @@ class HostedPages:
         )
         status = refusal.status if refusal else 200
         answer = html_answer(sign_in_page(form), status=status, form_targets=_targets(target))
-        return _with_form_token(answer, request, token)
+        return with_form_token(answer, request, token)
 
     def _user_of(self, form: dict[str, str]) -> Document:
         """Return the user whose identifier and password were entered, or raise a ``Refusal``."""
@@ -157,6 +151,7 @@ class HostedPages:
                 if session["user_id"] == user["id"]:
                     self._instance.update_session(session["id"], status="replaced")
             started = self._instance.create_session(user["id"], client_id=client_id)
+            self._instance.update_user(user["id"], last_sign_in_at=started["created_at"])
         return str(started["client_id"])
 
     def _choose(self, visitor: Visitor | None, session_id: str) -> str:
@@ -185,8 +180,8 @@ _LABELS = {"identifier": "email address or username", "password": "password"}
 
 
 def _name(user: Document) -> str:
-    parts = filter(None, (user.get("first_name"), user.get("last_name")))
-    return " ".join(parts) or str(user.get("username") or user["id"])
+    parts = filter(None, (user["first_name"], user["last_name"]))
+    return " ".join(parts) or str(user["username"] or user["id"])
 
 
 def _problems(refusal: Refusal) -> dict[str, str]:
@@ -198,51 +193,3 @@ def _problems(refusal: Refusal) -> dict[str, str]:
 
 def _targets(target: Target | None) -> tuple[str, ...]:
     return (target.origin, *_LOOPBACK) if target else ()
-
-
-# Forms: what another site makes a browser send is not what its user wanted
-
-
-def _form_token(request: Request) -> str:
-    """Return the token that ties forms to this browser: the one it has, or a new one."""
-    return _form_cookie(request) or secrets.token_urlsafe(32)
-
-
-def _form_cookie(request: Request) -> str | None:
-    found = split_cookies(request.environ.get("HTTP_COOKIE", ""), (FORM_COOKIE,), str)
-    value = found.get(FORM_COOKIE, "")
-    return value if _FORM_TOKEN.fullmatch(value) else None
-
-
-def _with_form_token(answer: Response, request: Request, token: str) -> Response:
-    reach = Reach(secure=request.scheme == "https")
-    line = cookie_line(FORM_COOKIE, token, reach, "HttpOnly", "SameSite=Lax")
-    answer.headers.add("Set-Cookie", line)
-    return answer
-
-
-def _form(request: Request, *known: str) -> dict[str, str]:
-    parameters = parse_parameters(request, "form_token", *known)
-    return {name: checked_text(name, value) for name, value in parameters.items()}
-
-
-def _check_form(request: Request, form: dict[str, str]) -> None:
-    """Raise a ``Refusal`` unless the form comes from a page of ours in the same browser."""
-    expected, token = _form_cookie(request), form.get("form_token", "")
-    if expected is None or not hmac.compare_digest(expected.encode(), token.encode()):
-        raise _foreign_form("The form was open for too long, or cookies are off. Please try again.")
-    site = request.headers.get("Sec-Fetch-Site", "same-origin")
-    if site not in ("same-origin", "none") or not _is_own_origin(request):
-        raise _foreign_form("The form was sent from another site. Please try again from here.")
-
-
-def _is_own_origin(request: Request) -> bool:
-    """Say whether the form's page, if it is named, has our host; TLS may end before us."""
-    text = request.headers.get("Origin")
-    origin = parse_origin(text or "")
-    scheme = (origin or "").partition(":")[0]
-    return text is None or origin == origin_of(scheme, request.host)
-
-
-def _foreign_form(text: str) -> Refusal:
-    return Refusal(403, "form_token_invalid", text)

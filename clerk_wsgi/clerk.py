@@ -18,11 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     import requests
-    from _typeshed.wsgi import WSGIApplication
     from typing_extensions import Unpack
 
     from .api.resources import ClientsApi, SessionsApi, UsersApi
-    from .middleware import ClerkMiddleware, WrapperOptions
+    from .middleware import Application, ClerkMiddleware, WrapperOptions
     from .settings import SettingArguments
     from .state import RequestState
 
@@ -89,7 +88,7 @@ class Clerk:
         )
 
     def with_session(
-        self, app: WSGIApplication, **options: Unpack[WrapperOptions]
+        self, app: Application, **options: Unpack[WrapperOptions]
     ) -> ClerkMiddleware:
         """Wrap ``app``: it is always called, ``environ["clerk.session"]`` may be ``None``."""
         from .middleware import with_session
@@ -97,7 +96,7 @@ class Clerk:
         return with_session(app, clerk=self, **options)
 
     def require_session(
-        self, app: WSGIApplication, **options: Unpack[WrapperOptions]
+        self, app: Application, **options: Unpack[WrapperOptions]
     ) -> ClerkMiddleware:
         """Wrap ``app``: without a session the answer is 401 and it is not called."""
         from .middleware import require_session

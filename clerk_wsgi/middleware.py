@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from .machine_auth import MachineAuth
     from .state import Headers, RequestState
 
+    # Frameworks annotate ``start_response`` each in their own way: any of them will do.
+    Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
+
 # Where in environ a wrapper leaves its decision for wrappers further in.
 _DECISION = "clerk._decision"
 
@@ -66,7 +69,7 @@ class ClerkMiddleware:
 
     def __init__(
         self,
-        app: WSGIApplication,
+        app: Application,
         clerk: Clerk | None = None,
         on_error: ErrorHandler | None = default_on_error,
         *,
@@ -141,7 +144,7 @@ class ClerkMiddleware:
 
 
 def with_session(
-    app: WSGIApplication,
+    app: Application,
     clerk: Clerk | None = None,
     on_error: ErrorHandler | None = None,
     **options: Unpack[AnswerOptions],
@@ -155,7 +158,7 @@ def with_session(
 
 
 def require_session(
-    app: WSGIApplication,
+    app: Application,
     clerk: Clerk | None = None,
     on_error: ErrorHandler | None = None,
     **options: Unpack[AnswerOptions],

@@ -23,7 +23,18 @@ _DEFAULT_PORTS = {"http": "80", "https": "443"}
 def is_host(text: str) -> bool:
     """Say whether a text is ``host`` or ``host:port``, with a port that exists."""
     match = _HOST.fullmatch(text)
-    return match is not None and (match[2] is None or int(match[2]) <= 65535)
+    if match is None or int(match[2] or 0) > 65535:
+        return False
+    return not text.startswith("[") or is_ipv6(match[1][1:-1])
+
+
+def is_ipv6(text: str) -> bool:
+    """Say whether a text is an IPv6 address; ``urlsplit`` raises for another in brackets."""
+    try:
+        IPv6Address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def origin_of(scheme: str, host: str) -> str:

@@ -87,9 +87,7 @@ class Clerk:
             )
         )
 
-    def with_session(
-        self, app: Application, **options: Unpack[WrapperOptions]
-    ) -> ClerkMiddleware:
+    def with_session(self, app: Application, **options: Unpack[WrapperOptions]) -> ClerkMiddleware:
         """Wrap ``app``: it is always called, ``environ["clerk.session"]`` may be ``None``."""
         from .middleware import with_session
 

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
+from .address import is_ipv6
 from .settings import (
     ANY_TOKEN,
     MACHINE_TOKENS,
@@ -143,7 +144,9 @@ def split_url(text: str) -> re.Match[str] | None:
 
 def _is_host(text: str) -> bool:
     host = _HOST.fullmatch(text)
-    return host is not None and 0 < int(host["port"] or 443) < 1 << 16
+    if host is None or not 0 < int(host["port"] or 443) < 1 << 16:
+        return False
+    return not text.startswith("[") or is_ipv6(host["name"][1:-1])
 
 
 def _is_loopback(host: str) -> bool:

@@ -130,7 +130,8 @@ class Handshakes:
             DEV_BROWSER: dev_browser_of(request, cookies) if frontend.development else None,
             "organization_id": organization.parameter if organization else None,
         }
-        query = urlencode({name: value for name, value in parameters.items() if value is not None})
+        known = {name: value for name, value in parameters.items() if value is not None}
+        query = urlencode(known, errors="replace")
         return f"{frontend.base_url(address.origin)}v1/client/handshake?{query}"
 
 

@@ -83,7 +83,7 @@ class LiveVerifier:
         try:
             session = self._present(state, session_id)
         except (NoAnswer, Refusal) as error:
-            return _signed_out(error)
+            return replace(_signed_out(error), extra_headers=state.extra_headers)
         if session.user_id != user_id:
             return SignedOut(reason=NOT_ACTIVE, message="The session is of another user.")
         return replace(state, session=session if state.auth else None, is_live=True)

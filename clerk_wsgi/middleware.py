@@ -255,8 +255,12 @@ def _set_remote_user(environ: WSGIEnvironment, session: Session | None) -> None:
 
 
 def _webob_request(environ: WSGIEnvironment) -> Request:
+    """Return a request of an environ of our own, whose path WebOb can read without raising."""
     from webob import Request
 
+    for name in ("SCRIPT_NAME", "PATH_INFO"):
+        raw = environ.get(name, "").encode("latin-1", "replace")
+        environ[name] = raw.decode("utf-8", "replace").encode("utf-8").decode("latin-1")
     return Request(environ)
 
 

@@ -5,8 +5,9 @@
 as it is. Letter case does not count and one trailing slash is allowed. Expressions may not hold
 capturing groups, look-around, back references, possessive quantifiers or sets within sets.
 
-Between two names there must be text, and the second takes nothing that holds it: so names read no
-path in more than one way, however long it is. How long an expression takes is its author's affair.
+Between two names there must be text, and the second takes nothing that holds it. One part of a
+pattern can repeat, if text stands before it. So a match of names takes no time, however long the
+path is; how long an expression takes is its author's affair.
 """
 
 from __future__ import annotations
@@ -81,6 +82,7 @@ class _Compiler:
         self._next = 0
         # The plain text since the last parameter; None before the first character.
         self._before: str | None = None
+        self._has_repeated = False
         self.names: list[str] = []
 
     def compile(self) -> str:
@@ -142,15 +144,22 @@ class _Compiler:
     def _repeated(self, prefix: str, pattern: str, suffix: str) -> str:
         prefix, suffix = re.escape(prefix), re.escape(suffix)
         modifier = self._optional("modifier")
+        if modifier in ("*", "+"):
+            self._count_repeat()
         if not pattern:
             return f"(?:{prefix}{suffix}){modifier}"
         if modifier not in ("*", "+"):
             return f"(?:{prefix}({pattern}){suffix}){modifier}"
-        if not prefix and not suffix:
+        if not prefix:
             raise BadPattern(f"{self._text!r}: only what follows a slash or dot can repeat")
         more = f"(?:{suffix}{prefix}(?:{pattern}))*"
         optional = "?" if modifier == "*" else ""
         return f"(?:{prefix}((?:{pattern}){more}){suffix}){optional}"
+
+    def _count_repeat(self) -> None:
+        if self._has_repeated:
+            raise BadPattern(f"{self._text!r}: only one part of a pattern can repeat")
+        self._has_repeated = True
 
     def _plain_text(self) -> str:
         text = ""

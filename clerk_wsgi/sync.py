@@ -90,7 +90,7 @@ def with_parameters(url: str, parameters: dict[str, str], *, replaced: str = "")
     """Return an absolute URL with parameters appended, safe to send in a header."""
     at = urlsplit(_BEFORE_QUERY.sub(lambda match: match[0].replace("\\", "/"), url, count=1))
     pairs = [pair for pair in parse_qsl(at.query, keep_blank_values=True) if pair[0] != replaced]
-    query = urlencode([*pairs, *parameters.items()])
+    query = urlencode([*pairs, *parameters.items()], errors="replace")
     path = quote(at.path, safe=_PATH_SAFE)
     host = quote(at.netloc, safe=_PATH_SAFE + "[]")
     fragment = "#" + quote(at.fragment, safe=_PATH_SAFE + "?") if at.fragment else ""

@@ -238,6 +238,18 @@ def test_a_state_that_cannot_be_is_one_clear_line(
     assert "cannot write to .clerk-wsgi: " in complaint(capsys, 2, "emulator", "--port", "0")
 
 
+def test_a_state_without_users_is_served_all_the_same(
+    capsys: pytest.CaptureFixture[str], state: Path, tmp_path: Path
+) -> None:
+    emulator = Emulator(state)
+    emulator.delete_user(emulator.users()[0]["id"])
+    with Running("emulator", "--port", "0", "--state", str(state), cwd=tmp_path) as running:
+        running.wait_for("A token: .*\n")
+        assert "First user" not in running.output
+    line = complaint(capsys, 2, "token", "--state", str(state))
+    assert f"there is no user in the state {state}" in line
+
+
 # clerk-wsgi token
 
 

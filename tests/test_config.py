@@ -652,6 +652,8 @@ def test_an_api_url_is_https_or_on_this_machine(text: str, url: str) -> None:
         "https://api.clerk.com:65536",
         "https://api.clerk.com:x",
         "https://[::1",
+        "https://[:::1]",
+        "https://[1.2.3.4]",
     ],
 )
 def test_anything_else_is_no_api_url(value: object) -> None:
@@ -696,6 +698,7 @@ def test_a_proxy_url_is_a_url_or_a_path(text: str, url: str) -> None:
         "\\\\evil.example",
         "/ç",
         "https://proxy.example/\x00",
+        "https://[:::1]/c?x=1",
         "?x",
         "#",
     ],

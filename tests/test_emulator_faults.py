@@ -242,14 +242,14 @@ def test_another_server_gets_an_exception() -> None:
 
 
 def test_answers_are_late(clerk: Asker) -> None:
-    clerk.emulator.faults.latency = 0.3
+    clerk.emulator.faults.latency = 1
     started = time.monotonic()
     assert clerk.get("/v1/jwks").status_code == 200
-    assert 0.3 <= time.monotonic() - started < 3
+    assert 1 <= time.monotonic() - started < 10
     clerk.emulator.faults.latency = 0
     started = time.monotonic()
     assert clerk.get("/v1/jwks").status_code == 200
-    assert time.monotonic() - started < 0.3
+    assert time.monotonic() - started < 1
 
 
 def test_errors_are_late_too(clerk: Asker) -> None:
@@ -283,7 +283,7 @@ def test_late_requests_do_not_wait_for_each_other() -> None:
             thread.start()
         for thread in threads:
             thread.join(30)
-        assert time.monotonic() - started < 2.5
+        assert time.monotonic() - started < 3.5
 
 
 def test_latency_does_not_hold_up_the_end() -> None:

@@ -293,6 +293,7 @@ def test_on_a_domain_of_its_own_cookies_go_to_all_its_hosts() -> None:
     answer = clerk.begin("https://app.example.com/", format="nonce")
     _, nonce, attributes = cookie_in(answer)
     assert "Domain=example.com" in attributes
+    assert "Secure" not in attributes  # nobody would take it: this Clerk is reached without TLS
     directives = clerk.payload(nonce).json["directives"]
     ends = {line.partition("=")[0]: line.partition("; ")[2] for line in directives}
     assert ends["__session"] == f"Path=/; {EXPIRED}; Secure"

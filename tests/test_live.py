@@ -17,7 +17,7 @@ from clerk_wsgi.questions import NoAnswer, Refusal
 from clerk_wsgi.rationed import Ration
 
 from . import servers
-from .minting import NOW, Minter, environ
+from .minting import NOW, PUBLISHABLE_LIVE, PUBLISHABLE_TEST, Minter, environ
 from .scripted import CLIENT, SESSION, ScriptedClerk, error
 from .servers import drips, resets, response, sends, sends_json, sleeps
 
@@ -148,6 +148,28 @@ def test_where_verifying_is_gone_the_session_is_looked_at(minter: Minter) -> Non
     assert lines == [VERIFY, "GET /v1/sessions/sess_1", "GET /v1/sessions/sess_1"]
     script.answers["GET /v1/sessions/sess_1"] = {**SESSION, "status": "ended"}
     assert clerk.authenticate(bearer(minter.token())).reason == "session-not-active"
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (error(401, "action_for_session_not_authorized"), "session-not-active"),
+        (error(500), "session-verification-failed"),
+    ],
+)
+@pytest.mark.parametrize("key", [PUBLISHABLE_LIVE, PUBLISHABLE_TEST])
+def test_what_a_handshake_brought_is_set_whatever_clerk_says_of_the_session(
+    key: str, answer: Any, reason: str, minter: Minter
+) -> None:
+    directive = f"__session={minter.token()}; Path=/"
+    header = {"alg": "RS256", "kid": minter.kid, "typ": "JWT"}
+    brought = minter.compact(header, {"handshake": [directive]})
+    clerk = live(ScriptedClerk({VERIFY: answer}), minter, publishable_key=key)
+    state = clerk.authenticate(environ(QUERY_STRING=f"__clerk_handshake={brought}"))
+    assert (state.status, state.reason) == ("signed-out", reason)
+    assert ("Set-Cookie", directive) in state.headers
+    is_sent_home = any(name == "Location" for name, _ in state.headers)
+    assert is_sent_home == (key == PUBLISHABLE_TEST)
 
 
 # ---- client tokens ----

@@ -9,6 +9,7 @@ import logging
 import pickle
 import weakref
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pytest
 from webob import Request, Response
@@ -120,6 +121,18 @@ def test_the_error_knows_its_request_so_that_a_handler_can_send_people_back() ->
     assert answer.status == "302 Found"
     assert answer.one("Location") == "http://app.test/sign-in?back=/shop/cart?a=1"
     assert app.calls == 0
+
+
+@pytest.mark.parametrize("path", ["/\xff", "/caf\xe9/\xe2\x82", "/\u20ac"])
+def test_a_path_that_is_not_utf_8_does_not_make_the_errors_request_raise(path: str) -> None:
+    def to_sign_in(error: ClerkError) -> HTTPFound:
+        assert error.request is not None
+        return HTTPFound(location=f"/sign-in?back={quote(error.request.path_qs, safe='')}")
+
+    app = App()
+    environ = full_environ(PATH_INFO=path, SCRIPT_NAME="/\xff")
+    assert serve(with_session(app, clerk(), to_sign_in), environ).status == "302 Found"
+    assert (environ["SCRIPT_NAME"], environ["PATH_INFO"]) == ("/\xff", path)
 
 
 def test_the_errors_request_is_made_once_and_leaves_no_trace_in_the_environ() -> None:

@@ -162,6 +162,12 @@ REFUSED = [
     "/a-:b*",
     "(.*)*",
     "{:a}+",
+    "/{:a-}*",
+    "/{(a)-}+",
+    # Repeating twice: the longer a path, the more ways there were to read it
+    "/:a*/:b*",
+    "/:a+/x/{-:b}+",
+    "/{a}*{a}*",
     # Outside the subset
     "/(?:a)",
     "/(?i)a",

@@ -74,8 +74,9 @@ def _introduce(emulator: Emulator, url: str) -> None:
     print("\nAnd to verify tokens without asking the local Clerk for its keys:\n")
     print(f"export CLERK_JWT_KEY={key}")
     print(f"\nSign-in page:    {url}/sign-in?redirect_url=…")
-    print(f"First user:      {_name(emulator.users()[0])}")
-    print(f"                 {_sign_in_of(emulator)}")
+    for user in emulator.users()[:1]:
+        print(f"First user:      {_name(user)}")
+        print(f"                 {_sign_in_of(emulator, user)}")
     print(f"A token:         {_token_command(emulator, url)}\n", flush=True)
 
 
@@ -83,9 +84,8 @@ def _name(user: dict[str, Any]) -> str:
     return " ".join(text for text in (user["id"], user["first_name"], user["last_name"]) if text)
 
 
-def _sign_in_of(emulator: Emulator) -> str:
-    """Return what the first user enters to sign in, as far as it is still what everybody knows."""
-    user = emulator.users()[0]
+def _sign_in_of(emulator: Emulator, user: dict[str, Any]) -> str:
+    """Return what a user enters to sign in, as far as it is still what everybody knows."""
     address = next(iter(identifiers(user, "email_address")), "no email address")
     if emulator.has_password(user["id"], DEMO_PASSWORD):
         return f"{address}, password {DEMO_PASSWORD}"

@@ -6,7 +6,7 @@ import re
 import time
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..api.transport import Transport
 from ..config import load_settings
@@ -49,10 +49,17 @@ def _session_id(emulator: Emulator, options: argparse.Namespace) -> str:
         if options.user and session["user_id"] != options.user:
             raise UsageError(f"session {options.session} is not one of user {options.user}")
     else:
-        user = emulator.user(options.user) if options.user else emulator.users()[0]
+        user = emulator.user(options.user) if options.user else _first_user(emulator)
         active = emulator.sessions(user_id=user["id"], status="active")
         session = active[-1] if active else emulator.create_session(user["id"])
     return str(session["id"])
+
+
+def _first_user(emulator: Emulator) -> dict[str, Any]:
+    users = emulator.users()
+    if not users:
+        raise UsageError(f"there is no user in the state {emulator.state}")
+    return users[0]
 
 
 def _times_of_an_expired_token(lifetime: int) -> dict[str, int]:

@@ -136,9 +136,7 @@ class DevelopmentBrowsers:
         with store.transaction():
             for known in store.find("dev_browser", client_id=client_id):
                 store.delete("dev_browser", known["id"])
-            token = new_id("dvb")
-            store.put({"object": "dev_browser", "id": token, "client_id": client_id})
-            return Visitor(client=self._instance.client(client_id), token=token)
+            return self._give_token(client_id)
 
     def reach(self, request: Request, target: Target) -> Reach:
         return Reach(secure=target.is_secure)
@@ -162,7 +160,12 @@ class DevelopmentBrowsers:
         return None
 
     def _new(self) -> Visitor:
-        return self.renew(self._instance.create_client()["id"])
+        return self._give_token(self._instance.create_client()["id"])
+
+    def _give_token(self, client_id: str) -> Visitor:
+        token = new_id("dvb")
+        self._instance._store.put({"object": "dev_browser", "id": token, "client_id": client_id})
+        return Visitor(client=self._instance.client(client_id), token=token)
 
 
 class ProductionBrowsers:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-MANY = 120
+MANY = 100
 
 
 @pytest.fixture(scope="module", params=WAYS)
@@ -119,11 +119,11 @@ def test_a_share_of_requests_fails_evenly(clerk: Asker, rate: float, expected: l
     assert outcomes(clerk) == expected
 
 
-@pytest.mark.parametrize("rate", [0.1, 0.3, 1 / 3, 0.7, 0.9])
+@pytest.mark.parametrize("rate", [0.1, 0.29, 1 / 3, 0.57, 0.9])
 def test_the_share_is_exact_in_the_long_run(rate: float) -> None:
     with asking() as clerk:
         clerk.emulator.faults.fail(503, rate=rate)
-        assert outcomes(clerk, "/", count=MANY).count(503) == round(MANY * rate)
+        assert outcomes(clerk, "/", count=MANY).count(503) == round(MANY * rate, 9) // 1
 
 
 def test_only_what_begins_with_the_prefix_fails(clerk: Asker) -> None:

@@ -123,7 +123,7 @@ def test_the_error_knows_its_request_so_that_a_handler_can_send_people_back() ->
     assert app.calls == 0
 
 
-@pytest.mark.parametrize("path", ["/\xff", "/caf\xe9/\xe2\x82", "/\u20ac"])
+@pytest.mark.parametrize("path", ["/\xff", "/caf\xe9/\xe2\x82"])
 def test_a_path_that_is_not_utf_8_does_not_make_the_errors_request_raise(path: str) -> None:
     def to_sign_in(error: ClerkError) -> HTTPFound:
         assert error.request is not None

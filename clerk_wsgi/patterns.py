@@ -6,8 +6,8 @@ as it is. Letter case does not count and one trailing slash is allowed. Expressi
 capturing groups, look-around, back references, possessive quantifiers or sets within sets.
 
 Between two names there must be text, and the second takes nothing that holds it. One part of a
-pattern can repeat, if text stands before it. So a match of names takes no time, however long the
-path is; how long an expression takes is its author's affair.
+pattern can repeat, if text stands before it. So names are matched in no time, however long the path
+is; how long an expression takes is its author's affair.
 """
 
 from __future__ import annotations

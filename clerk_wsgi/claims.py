@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,10 +24,23 @@ _OF_ORGANIZATIONS = ("o", "ou", "uo")
 _MASKS = re.compile(r"\s*[0-9]{1,400}\s*(,\s*[0-9]{1,400}\s*)*")
 
 
+class ReadOnlyDict(dict[str, Any]):
+    """A dict that refuses to be changed; ``dict(…)`` of it is one that does not."""
+
+    def _refuse(self, *arguments: object, **members: object) -> NoReturn:
+        raise TypeError("this is read-only: make a dict(…) of it")
+
+    __setitem__ = __delitem__ = __ior__ = _refuse
+    clear = pop = popitem = setdefault = update = _refuse
+
+    def __reduce__(self) -> tuple[type[ReadOnlyDict], tuple[dict[str, Any]]]:
+        return ReadOnlyDict, (dict(self),)
+
+
 def freeze(value: Any) -> Any:
-    """Return a read-only view of JSON data: mappings and tuples instead of dicts and lists."""
+    """Return JSON data that cannot be changed: read-only dicts, and tuples for lists."""
     if isinstance(value, dict):
-        return MappingProxyType({name: freeze(member) for name, member in value.items()})
+        return ReadOnlyDict({name: freeze(member) for name, member in value.items()})
     if isinstance(value, list):
         return tuple(freeze(member) for member in value)
     return value
@@ -153,6 +166,9 @@ class Auth:
 
     def __delattr__(self, name: str) -> None:
         raise AttributeError(f"Auth is read-only: {name}")
+
+    def __reduce__(self) -> tuple[partial[Auth], tuple[Claims | None]]:
+        return partial(Auth, session_status=self._session_status), (self._claims,)
 
     def __bool__(self) -> bool:
         return self._claims is not None

@@ -87,7 +87,7 @@ def send(
         return SignedOut(reason=reason, message=message)
     count = redirect_count(request)
     if count >= MAX_REDIRECTS:  # rule D22
-        _logger.warning("stopped after %d redirects in a row: %s", count, reason)
+        _logger.info("stopped after %d redirects in a row: %s", count, reason)
         return SignedOut(reason=reason, message=message)
     counted = f"{REDIRECT_COUNT}={count + 1}; SameSite=Lax; HttpOnly; Max-Age=2"
     headers = (("Location", location()), ("Set-Cookie", counted), NO_STORE)

@@ -66,11 +66,16 @@ def is_client_token(text: str) -> bool:
 
 
 class LiveVerifier:
-    """Asks Clerk about sessions; ``api`` gives what one request may ask, with its time limit."""
+    """Asks Clerk about sessions; ``api`` gives what one request may ask, with its time limit.
 
-    def __init__(self, api: Callable[[], LiveApi], ration: Ration) -> None:
+    Tokens that were verified here have a ration of their own, so that strangers with junk for a
+    client token (``strangers``) cannot use it up.
+    """
+
+    def __init__(self, api: Callable[[], LiveApi], *, verified: Ration, strangers: Ration) -> None:
         self._api = api
-        self._ration = ration
+        self._verified = verified
+        self._strangers = strangers
 
     def confirm(self, state: SignedIn, auth: Auth) -> RequestState:
         """Return the state of a verified session token if its session is still active.
@@ -92,10 +97,11 @@ class LiveVerifier:
         """Return the session as it is now; a pending one cannot be verified, only looked at."""
         api = self._api()
         if not state.auth:
-            session = self._ask(f"get {session_id}", lambda: api.get_session(session_id))
+            about = f"get {session_id}"
+            session = _ask(self._verified, about, lambda: api.get_session(session_id))
             return _with_status(session, "pending")
         about = f"session {session_id} {state.token}"
-        return self._ask(about, lambda: api.verify_session(session_id, state.token))
+        return _ask(self._verified, about, lambda: api.verify_session(session_id, state.token))
 
     def decide_client(self, token: str, named: Sequence[str]) -> RequestState:
         """Decide a client token: the session named in the query, else the last active one."""
@@ -103,7 +109,8 @@ class LiveVerifier:
             return SignedOut(reason="token-invalid", message="The client token cannot be one.")
         api = self._api()
         try:
-            client = self._ask(f"client {token}", lambda: api.verify_client(token))
+            about = f"client {token}"
+            client = _ask(self._strangers, about, lambda: api.verify_client(token))
             session_id = _chosen(client, named)
             if session_id is None:
                 return _no_session(named)
@@ -118,25 +125,27 @@ class LiveVerifier:
         """Return the client's session, verified; where Clerk does not verify it, looked at."""
         try:
             about = f"session {session_id} {token}"
-            session = self._ask(about, lambda: api.verify_session(session_id, token))
+            session = _ask(self._strangers, about, lambda: api.verify_session(session_id, token))
         except Refusal:
             if not api.is_verification_gone:
                 raise
-            session = self._ask(f"get {session_id}", lambda: api.get_session(session_id))
+            about = f"get {session_id}"
+            session = _ask(self._strangers, about, lambda: api.get_session(session_id))
         if session.client_id != client.id:
             raise Refusal(404, "resource_not_found")
         return _with_status(session, "active")
 
-    def _ask(self, about: str, call: Callable[[], Result]) -> Result:
-        def translated() -> Result:
-            try:
-                return call()
-            except ApiError as error:
-                raise Refusal(error.status_code, _code_of(error)) from error
-            except ClerkUnavailable as error:
-                raise NoAnswer(error.message) from error
 
-        return self._ration.ask(about, translated)
+def _ask(ration: Ration, about: str, call: Callable[[], Result]) -> Result:
+    def translated() -> Result:
+        try:
+            return call()
+        except ApiError as error:
+            raise Refusal(error.status_code, _code_of(error)) from error
+        except ClerkUnavailable as error:
+            raise NoAnswer(error.message) from error
+
+    return ration.ask(about, translated)
 
 
 def _with_status(session: Session, status: str) -> Session:

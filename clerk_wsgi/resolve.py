@@ -86,7 +86,9 @@ class HandshakeResolver:
         try:
             answer = self._api.fetch_handshake_payload(nonce)
         except (NoAnswer, Refusal) as error:
-            _logger.warning("a handshake cannot be resolved: %s", error)
+            is_refused = isinstance(error, Refusal) and error.status in (400, 404, 410, 422)
+            level = logging.INFO if is_refused else logging.WARNING
+            _logger.log(level, "a handshake cannot be resolved: %s", error)
             return None
         found = answer.get("directives") if isinstance(answer, dict) else None
         if not isinstance(found, list):

@@ -85,7 +85,7 @@ def wire(settings: Settings, outside: Outside) -> Instance:
     api = _client_of(settings, transport, verifier, outside)
     ration = Ration(outside.monotonic)
     questions = RationedApi(backend, ration)
-    live = _live_of(settings, api, ration)
+    live = _live_of(settings, api, ration, outside.monotonic)
     judge, path = _cookie_path_of(settings, keys, verifier, questions, live)
     chooser = CookieChooser(_selection_of(settings), verifier)
     authenticator = Authenticator(
@@ -125,10 +125,14 @@ def _valid_claims(
     return token.claims
 
 
-def _live_of(settings: Settings, api: ApiClient, ration: Ration) -> LiveVerifier | None:
+def _live_of(
+    settings: Settings, api: ApiClient, strangers: Ration, monotonic: Callable[[], float]
+) -> LiveVerifier | None:
     if settings.verification != "live":
         return None
-    return LiveVerifier(lambda: LiveQuestions(api.for_request()), ration)
+    return LiveVerifier(
+        lambda: LiveQuestions(api.for_request()), verified=Ration(monotonic), strangers=strangers
+    )
 
 
 def _cookie_path_of(

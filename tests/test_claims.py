@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 from dataclasses import FrozenInstanceError
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
@@ -14,6 +16,9 @@ from clerk_wsgi.claims import Auth, Session
 from clerk_wsgi.state import Handshake, SignedIn, SignedOut
 
 from .reading import auth_of, user_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 PERSON = {"sub": "user_1", "sid": "sess_1"}
 FIELDS = (
@@ -498,3 +503,37 @@ def test_a_state_does_not_show_its_token_or_claims() -> None:
     assert "zoe" not in text
     handshake = Handshake(reason="x", extra_headers=(("Set-Cookie", "__session=eyJ"),))
     assert "eyJ" not in repr(handshake)
+
+
+def test_a_session_and_an_auth_can_be_copied_pickled_and_written_as_json() -> None:
+    claims = {"sub": "user_1", "sid": "sess_1", "act": {"sub": "user_9", "by": [{"a": 1}]}}
+    session, auth = Session.from_claims(claims), Auth(claims)
+    for again in (copy.deepcopy(session), pickle.loads(pickle.dumps(session))):
+        assert again == session
+        actor: Any = again.actor
+        with pytest.raises(TypeError):
+            actor["sub"] = "user_1"
+    for other in (copy.copy(auth), copy.deepcopy(auth), pickle.loads(pickle.dumps(auth))):
+        assert (other.user_id, other.claims) == ("user_1", claims)
+    assert json.loads(json.dumps(session.actor)) == claims["act"]
+    assert not pickle.loads(pickle.dumps(Auth(session_status="pending")))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda actor: actor.update(sub="x"),
+        lambda actor: actor.pop("sub"),
+        lambda actor: actor.popitem(),
+        lambda actor: actor.clear(),
+        lambda actor: actor.setdefault("new", 1),
+        lambda actor: actor.__delitem__("sub"),
+        lambda actor: actor.__ior__({"sub": "x"}),
+        lambda actor: actor["list"].append(1),
+    ],
+)
+def test_an_actor_refuses_every_change(change: Callable[[Any], object]) -> None:
+    actor = Auth({"sub": "user_1", "act": {"sub": "user_9", "list": []}}).actor
+    with pytest.raises((TypeError, AttributeError)):
+        change(actor)
+    assert actor == {"sub": "user_9", "list": ()}

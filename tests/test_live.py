@@ -395,3 +395,13 @@ def test_nothing_is_sent_to_another_origin(status: str, minter: Minter) -> None:
         assert answer.status_int == 503
         assert answer.headers["Retry-After"] == "1"
         assert elsewhere.received == []
+
+
+def test_strangers_do_not_use_up_the_calls_of_verified_tokens(minter: Minter) -> None:
+    script = ScriptedClerk({VERIFY: SESSION})
+    clerk = live(script, minter, monotonic=lambda: 0.0)
+    for n in range(1100):
+        assert clerk.authenticate(cookie(f"junk-{n}")).status == "signed-out"
+    assert len(script.asked) == 1000
+    assert clerk.authenticate(cookie("one-more")).reason == "session-verification-failed"
+    assert clerk.authenticate(bearer(minter.token())).status == "signed-in"

@@ -13,6 +13,7 @@ from http.client import HTTPException
 from importlib.metadata import PackageNotFoundError, version
 from time import monotonic
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from requests import Request, Session
 from requests.adapters import HTTPAdapter
@@ -68,7 +69,9 @@ class Sender:
             return self._exchange(request.prepare(), seconds)
         except _FAILURES as error:
             cause = _innermost(error)
-        raise Unreachable(f"{method} {url}: no usable answer ({type(cause).__name__})") from cause
+        # The path alone: messages may reach clients, whom the host is no business of.
+        question = f"{method} {urlsplit(url).path}"
+        raise Unreachable(f"{question}: no usable answer ({type(cause).__name__})") from cause
 
     def _headers_for(
         self, body: bytes | None, version_date: str | None

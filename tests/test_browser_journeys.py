@@ -318,11 +318,14 @@ def test_a_session_of_another_browser_cannot_be_chosen(
     internet.add_grace()
     other = Browser(internet)
     session = other.sign_in(**GRACE).text.split()[1]
-    form = browser.load(browser.hosted("sign-in", "/"))
-    page = browser.submit(form, session_id=session)
-    assert page.status_int == 422
-    assert "That session is over" in page.text
-    assert is_signed_out(browser.load("/"))
+    mine = browser.sign_in(**ADA).text
+    browser.wait(3)
+    for visitor, found in ((browser, mine), (Browser(internet), "")):
+        form = visitor.load(visitor.hosted("sign-in", "/"))
+        page = visitor.submit(form, session_id=session)
+        assert page.status_int == 422
+        assert "That session is over" in page.text
+        assert visitor.load("/").text == found
 
 
 # When things go wrong

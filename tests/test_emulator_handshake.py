@@ -301,6 +301,16 @@ def test_on_a_domain_of_its_own_cookies_go_to_all_its_hosts() -> None:
     assert ends[NONCE] == f"Path=/; {EXPIRED}; Domain=example.com; Secure"
 
 
+def test_the_session_is_for_the_application_alone() -> None:
+    clerk = Clerk(PUBLISHABLE_LIVE, host="clerk.example.com")
+    cookie = f"__client={clerk.emulator.client_token(clerk.session['client_id'])}"
+    answer = clerk.begin("https://app.example.com/", cookie=cookie, format="nonce")
+    directives = clerk.payload(cookie_in(answer)[1]).json["directives"]
+    ends = {line.partition("=")[0]: line.partition("; ")[2] for line in directives}
+    assert ends["__session"] == "Path=/; SameSite=Lax; Secure"
+    assert ends[f"__refresh_{SUFFIX_LIVE}"] == "Path=/; HttpOnly; SameSite=Lax; Secure"
+
+
 @pytest.mark.parametrize(
     "kind", ["none", "forged", "other", "outdated", "session", "junk", "query"]
 )

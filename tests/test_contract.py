@@ -1,7 +1,8 @@
 """What the guide to Clerk's Node SDK promises, sentence by sentence, for WSGI applications.
 
 Each test is named after the line of that contract that it holds the package to: S configuration,
-M several sessions, O optional session, R required session, E ``on_error``, W any server.
+M several sessions, O optional session, R required session, E ``on_error``, A manual
+authentication, W any server.
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ from typing import TYPE_CHECKING, Any
 from wsgiref.validate import validator
 
 import pytest
+import requests
 from webob import Request
 from webob.exc import HTTPSeeOther
 
 from clerk_wsgi import (
+    ApiError,
     Clerk,
     ClerkError,
     ClerkMiddleware,
@@ -27,10 +30,12 @@ from clerk_wsgi import (
     ConfigurationError,
     Session,
     Unauthenticated,
+    clients,
     default_clerk,
     default_on_error,
     json_error_response,
     require_session,
+    sessions,
     set_default,
     strict_on_error,
     with_session,
@@ -38,9 +43,10 @@ from clerk_wsgi import (
 from clerk_wsgi.emulator import forge
 from clerk_wsgi.testing import Emulator, in_process, start_emulator
 
+from .gunicorns import gunicorn
 from .minting import ISSUER_TEST, NOW, PUBLISHABLE_LIVE, PUBLISHABLE_TEST, SUFFIX_LIVE, Minter
 from .minting import environ as request_environ
-from .processes import clean_environ
+from .processes import PROJECT, clean_environ
 from .servers import free_port
 from .wrapping import App, bearer, clerk, full_environ, minter, serve
 
@@ -946,3 +952,180 @@ def test_W2_cookies_of_clerk_go_on_whatever_is_sent(
     answer = serve(validator(wrap(validator(App()))), **keys)
     assert len(answer.all("Set-Cookie")) == cookies
     assert answer.all("Cache-Control") == cache_control
+
+
+# ---- manual authentication ----
+
+
+def people(**options: Any) -> tuple[Emulator, Clerk, str, str]:
+    """Return a local Clerk, an instance of it, and a session of a client with the client's token.
+
+    The clients hold another session, too, which was active before.
+    """
+    emulator = Emulator(**options)
+    user_id, client_id = emulator.create_user()["id"], emulator.create_client()["id"]
+    emulator.create_session(user_id, client_id=client_id)
+    session_id = emulator.create_session(user_id, client_id=client_id)["id"]
+    instance = Clerk(secret_key=emulator.secret_key, http=in_process(emulator))
+    return emulator, instance, session_id, emulator.client_token(client_id)
+
+
+def asked_of(emulator: Emulator) -> list[tuple[str, str]]:
+    return [(request.method, request.path) for request in emulator.requests]
+
+
+def test_R4_a_client_without_an_active_session_does_not_pass() -> None:
+    emulator, instance, session_id, client_token = people()
+    live = Clerk(
+        secret_key=emulator.secret_key, http=in_process(emulator), verification="live"
+    ).require_session(App())
+    keys = {"HTTP_COOKIE": f"__session={client_token}"}
+    assert serve(live, **keys).status == "200 OK"
+    for session in instance.sessions.list(client_id=instance.sessions.get(session_id).client_id):
+        instance.sessions.revoke(str(session.id))
+    assert serve(live, **keys).status == "401 Unauthorized"
+
+
+def test_M1_in_live_verification_the_named_session_is_verified() -> None:
+    emulator, instance, session_id, client_token = people()
+    client_id = instance.sessions.get(session_id).client_id
+    other = next(
+        one
+        for one in emulator.sessions()
+        if one["client_id"] == client_id and one["id"] != session_id
+    )
+    live = Clerk(secret_key=emulator.secret_key, http=in_process(emulator), verification="live")
+    for named in (session_id, other["id"]):
+        environ = full_environ(
+            HTTP_COOKIE=f"__session={client_token}", QUERY_STRING=f"_clerk_session_id={named}"
+        )
+        state = live.authenticate(environ)
+        assert (state.status, getattr(state.session, "id", None)) == ("signed-in", named)
+        assert ("POST", f"/v1/sessions/{named}/verify") in asked_of(emulator)
+
+
+def test_A1_verify_session_posts_the_token_and_returns_the_session() -> None:
+    emulator, instance, session_id, client_token = people()
+    session = instance.sessions.verify_session(session_id, client_token)
+    assert asked_of(emulator)[-1] == ("POST", f"/v1/sessions/{session_id}/verify")
+    assert (session.id, session.status) == (session_id, "active")
+    assert session.client_id == emulator.session(session_id)["client_id"]
+    assert session.user_id == emulator.session(session_id)["user_id"]
+    for moment in (session.last_active_at, session.expire_at, session.abandon_at):
+        assert moment is not None
+        assert moment.utcoffset() is not None
+
+
+@pytest.mark.parametrize("session_id", ["", "sess/1", "../users", "sess_1?", "é", "s" * 129, None])
+def test_A2_an_id_that_cannot_be_one_is_a_value_error_before_any_request(session_id: Any) -> None:
+    emulator, instance, _, client_token = people()
+    with pytest.raises(ValueError, match="session_id"):
+        instance.sessions.verify_session(session_id, client_token)
+    assert asked_of(emulator) == []
+
+
+def test_A3_verify_client_posts_the_token_and_returns_the_client() -> None:
+    emulator, instance, session_id, client_token = people()
+    client = instance.clients.verify_client(client_token)
+    assert asked_of(emulator)[-1] == ("POST", "/v1/clients/verify")
+    assert client.last_active_session_id == session_id
+    assert {session.id for session in client.sessions} == set(client.session_ids)
+    assert all(isinstance(session, Session) for session in client.sessions)
+
+
+def test_A4_the_recipe_for_a_particular_session_runs_as_written() -> None:
+    _, instance, session_id, token = people()
+    set_default(instance)
+    request = Request.blank(f"/?_clerk_session_id={session_id}", cookies={"__session": token})
+
+    session_id = request.GET["_clerk_session_id"]
+    client_token = request.cookies["__session"]
+    session = sessions.verify_session(session_id, client_token)
+
+    assert session.id == session_id
+
+
+def test_A4_the_recipe_for_the_last_active_session_runs_as_written() -> None:
+    _, instance, last, token = people()
+    set_default(instance)
+    request = Request.blank("/", cookies={"__session": token})
+
+    client_token = request.cookies["__session"]
+    client = clients.verify_client(client_token)
+    session_id = client.last_active_session_id
+    assert session_id is not None
+    session = sessions.verify_session(session_id, client_token)
+
+    assert session.id == last
+
+
+def test_A5_an_error_of_the_api_is_an_api_error_with_clerks_own_words() -> None:
+    _, instance, session_id, _ = people()
+    with pytest.raises(ApiError) as caught:
+        instance.sessions.verify_session(session_id, "not-a-token")
+    assert caught.value.status_code == 400
+    assert caught.value.message
+    [entry] = caught.value.data
+    assert entry["code"] == "invalid_session_token"
+    assert entry["message"]
+    assert entry["long_message"]
+
+
+def test_A5_no_answer_is_clerk_unavailable() -> None:
+    nobody = Clerk(secret_key="test_asdf1234", api_url=f"http://127.0.0.1:{free_port()}")
+    with pytest.raises(ClerkUnavailable):
+        nobody.sessions.verify_session("sess_1", "a-token")
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"), [(None, ClerkUnavailable), (500, ClerkUnavailable), (404, Unauthenticated)]
+)
+def test_A5_inside_the_wrapper_they_are_translated(
+    status: int | None, kind: type[ClerkError]
+) -> None:
+    emulator, _, session_id, _ = people()
+    live = Clerk(secret_key=emulator.secret_key, http=in_process(emulator), verification="live")
+    app = App()
+    keys = carrying(emulator.session_token(session_id))
+    assert serve(live.with_session(app), **keys).status == "200 OK"
+    emulator.faults.fail(status, prefix="/v1/sessions")
+    assert serve(live.with_session(app), **keys).status == "200 OK"
+    error = app.environs[-1]["clerk.error"]
+    assert type(error) is kind
+    assert isinstance(error.__cause__, ApiError if status else ClerkUnavailable)
+
+
+def test_A6_where_verifying_is_gone_the_modern_equivalent_answers() -> (
+    None
+):
+    emulator, instance, session_id, _ = people(verify_endpoints="gone")
+    token = emulator.session_token(session_id)
+    verify = ("POST", f"/v1/sessions/{session_id}/verify")
+    for _ in range(2):
+        assert instance.sessions.verify_session(session_id, token).status == "active"
+    assert asked_of(emulator).count(verify) == 1
+    instance.sessions.revoke(session_id)
+    with pytest.raises(ApiError) as caught:
+        instance.sessions.verify_session(session_id, token)
+    assert caught.value.status_code == 401
+    assert asked_of(emulator).count(verify) == 1
+
+
+# ---- wherever it runs ----
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize("example", ["plain_wsgi", "pyramid_app", "bottle_app", "falcon_app"])
+def test_W1_applications_of_any_framework_are_wrapped_and_served_by_gunicorn(example: str) -> None:
+    with start_emulator() as running:
+        [user] = running.emulator.users()
+        token = running.emulator.session_token(running.emulator.sessions()[0]["id"])
+        options = ("-c", "gunicorn.conf.py")
+        folder = PROJECT / "examples"
+        with gunicorn(f"{example}:app", running, *options, cwd=folder) as url:
+            signed_in = requests.get(
+                f"{url}/me", headers={"Authorization": f"Bearer {token}"}, timeout=60
+            )
+            signed_out = requests.get(f"{url}/me", timeout=60)
+    assert (signed_in.status_code, signed_in.json()["user_id"]) == (200, user["id"])
+    assert signed_out.status_code == 401

@@ -350,7 +350,8 @@ def test_the_address_of_the_application_stays_text(visitor: Visitor) -> None:
 
 
 def test_an_error_repeats_nothing_as_html(visitor: Visitor) -> None:
-    page = visitor.send(visitor.open(), **{HOSTILE: "x"})
+    unknown: dict[str, Any] = {HOSTILE: "x"}
+    page = visitor.send(visitor.open(), **unknown)
     assert page.status_int == 422
     assert html_of(page).find_all("script") == []
     assert "alert(1)" in html_of(page).get_text()

@@ -70,7 +70,7 @@ class Caller:
 
 
 @pytest.mark.parametrize("example", ["plain_wsgi", "pyramid_app", "bottle_app"])
-def test_W1_applications_with_an_optional_session(example: str, clerk: RunningEmulator) -> None:
+def test_applications_with_an_optional_session(example: str, clerk: RunningEmulator) -> None:
     with serving(example, clerk) as url:
         caller = Caller(url, clerk)
         assert caller.get("/").json() == {"signed_in": False}
@@ -82,7 +82,7 @@ def test_W1_applications_with_an_optional_session(example: str, clerk: RunningEm
         assert caller.get("/nowhere", token=caller.token).status_code == 404
 
 
-def test_W1_falcon_with_a_required_session(clerk: RunningEmulator) -> None:
+def test_falcon_with_a_required_session(clerk: RunningEmulator) -> None:
     with serving("falcon_app", clerk) as url:
         caller = Caller(url, clerk)
         answer = caller.get("/me", token=caller.token)

@@ -1095,9 +1095,7 @@ def test_A5_inside_the_wrapper_they_are_translated(
     assert isinstance(error.__cause__, ApiError if status else ClerkUnavailable)
 
 
-def test_A6_where_verifying_is_gone_the_modern_equivalent_answers() -> (
-    None
-):
+def test_A6_where_verifying_is_gone_the_modern_equivalent_answers() -> None:
     emulator, instance, session_id, _ = people(verify_endpoints="gone")
     token = emulator.session_token(session_id)
     verify = ("POST", f"/v1/sessions/{session_id}/verify")

@@ -10,7 +10,7 @@ import pytest
 from webtest import TestApp
 from webtest.lint import middleware as lint
 
-from clerk_wsgi import Clerk, SignedIn, SignedOut, get_auth, get_session
+from clerk_wsgi import Auth, Clerk, SignedIn, SignedOut, get_auth, get_session
 from clerk_wsgi.errors import ApiError
 from clerk_wsgi.live import is_client_token
 from clerk_wsgi.questions import NoAnswer, Refusal
@@ -187,6 +187,14 @@ def test_a_client_token_stands_for_the_last_active_session(minter: Minter) -> No
     assert (state.session.id, state.auth.user_id) == ("sess_1", "user_1")  # type: ignore[union-attr]
     assert [asked.line for asked in script.asked] == [VERIFY_CLIENT, VERIFY]
     assert [asked.body for asked in script.asked] == [{"token": CLIENT_TOKEN}] * 2
+
+
+def test_who_impersonates_the_user_of_a_client_token_is_known(minter: Minter) -> None:
+    session = {**SESSION, "actor": {"sub": "user_9"}}
+    script = ScriptedClerk({VERIFY_CLIENT: CLIENT, VERIFY: session})
+    state = live(script, minter).authenticate(cookie(CLIENT_TOKEN))
+    assert isinstance(state.auth, Auth)
+    assert state.auth.actor == {"sub": "user_9"}
 
 
 def test_M1_the_named_session_is_verified(minter: Minter) -> None:

@@ -379,3 +379,19 @@ def test_a_child_that_ends_does_not_end_the_tls_connections_of_its_parent(tmp_pa
     with serving(lambda conversation: conversation.send(response(b"1")), context) as server:
         assert run(script, server.url, certificate) == "0\n0"
         assert server.connections == 2
+
+
+def test_calls_that_the_parent_has_under_way_do_not_count_in_a_child() -> None:
+    output = run(
+        """
+        from clerk_wsgi.rationed import Ration
+
+        ration = Ration(time.monotonic, in_flight=1)
+
+        def fork_during_a_call():
+            return in_child(lambda: ration.ask("another", lambda: None))
+
+        print(ration.ask("one", fork_during_a_call))
+        """
+    )
+    assert output.split() == ["0"]

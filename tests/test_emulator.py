@@ -488,7 +488,7 @@ def test_logs_have_a_line_per_request_and_no_secret(caplog: pytest.LogCaptureFix
         token = mint(clerk, session["id"]).json()["jwt"]
         ask(clerk, "GET", "/v1/%0AGET%20/v1/jwks%20200", key="sk_test_wrong")
         secret = clerk.emulator.secret_key
-        shown = repr(clerk.emulator) + repr(clerk.emulator._key)
+        shown = repr(clerk.emulator) + repr(clerk.emulator._keys.current)
     lines = [one.getMessage() for one in caplog.records if one.name == "clerk_wsgi.emulator"]
     assert lines == [
         f"POST /v1/sessions/{session['id']}/tokens 200",

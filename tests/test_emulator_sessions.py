@@ -380,7 +380,7 @@ def bad_tokens(clerk: Asker, session: dict[str, Any]) -> dict[str, str]:
     emulator, other = clerk.emulator, Emulator()
     sibling = emulator.create_session(session["user_id"], client_id=session["client_id"])
     stranger = emulator.create_session(emulator.create_user()["id"])
-    key, good = emulator._key, token_of(clerk, session)
+    key, good = emulator._keys.current, token_of(clerk, session)
     claims = emulator.read_session_token(good)
     assert claims
     header = {"alg": "RS256", "kid": emulator.kid, "typ": "JWT"}

@@ -78,6 +78,7 @@ class Directory:
             self.user(user_id)
             self.end_sessions(user_id)
             self._store.delete("password", user_id)
+            self._store.delete("entitlements", user_id)
             self._store.delete("user", user_id)
 
     def end_sessions(self, user_id: str) -> None:

@@ -19,7 +19,6 @@ from .browsers import client_uat, current_session
 from .cookies import CookieLines
 from .errors import Refusal, resource_not_found
 from .query import Query
-from .tokens import session_header
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -116,6 +115,4 @@ class Handshakes:
         """Return the name and the value of what the browser carries."""
         if wanted == "nonce":
             return NONCE, self._payloads.keep(directives)
-        instance = self._instance
-        claims = {"handshake": directives}
-        return HANDSHAKE, instance._key.sign(session_header(instance.kid), claims)
+        return HANDSHAKE, self._instance.handshake_token(directives)

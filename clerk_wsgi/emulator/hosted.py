@@ -14,6 +14,7 @@ from .forms import check_form, form_token_of, parse_form, with_form_token
 from .objects import identifiers
 from .pages import Account, SignInForm, html_answer, sign_in_page, sign_out_page
 from .query import Query
+from .sign_in import SignIns, session_over
 
 if TYPE_CHECKING:
     from webob import Request, Response
@@ -36,6 +37,7 @@ class HostedPages:
         self._instance = instance
         self._browsers = browsers
         self._redirects = redirects
+        self._sign_ins = SignIns(instance)
 
     def routes(self) -> list[Route]:
         """Return the endpoints with their methods and paths."""
@@ -58,7 +60,8 @@ class HostedPages:
             if "session_id" in form:
                 client_id = self._choose(visitor, form["session_id"])
             else:
-                client_id = self._start_session(visitor, self._user_of(form))
+                client = visitor.client["id"] if visitor else None
+                client_id = self._sign_ins.start_session(client, self._user_of(form))["client_id"]
         except Refusal as refusal:
             return self._sign_in_answer(request, target, form.get("identifier", ""), refusal)
         return self._send_on(client_id, request, target)
@@ -80,9 +83,7 @@ class HostedPages:
         visitor = self._browsers.at_page(request)
         # A browser that is not known is sent on all the same: its application may think it is.
         client_id = visitor.client["id"] if visitor else self._instance.create_client()["id"]
-        with self._instance.transaction():
-            for session in living_sessions(self._instance.client(client_id)):
-                self._instance.update_session(session["id"], status="removed")
+        self._sign_ins.sign_out(client_id)
         return self._send_on(client_id, request, target)
 
     def _send_on(self, client_id: str, request: Request, target: Target | None) -> Response:
@@ -122,46 +123,16 @@ class HostedPages:
         for name in _FIELDS:
             if not form.get(name):
                 raise Refusal(422, "form_param_missing", f"Enter your {_LABELS[name]}.", param=name)
-        user = self._find_user(form["identifier"])
-        if user is None:
-            text = "Couldn't find your account."
-            raise Refusal(422, "form_identifier_not_found", text, param="identifier")
-        if not self._instance.has_password(user["id"], form["password"]):
-            text = "Password is incorrect. Please try again."
-            raise Refusal(422, "form_password_incorrect", text, param="password")
-        if user["locked"] or user["banned"]:
-            raise Refusal(403, "user_locked", "This account is locked. Ask whoever runs it.")
+        user = self._sign_ins.find_user(form["identifier"])
+        self._sign_ins.check_password(user, form["password"])
         return user
-
-    def _find_user(self, identifier: str) -> Document | None:
-        """Return the user with this email address or username, whatever the case of its letters."""
-        wanted = identifier.strip().casefold()
-        for user in self._instance.users():
-            known = [*identifiers(user, "email_address"), *identifiers(user, "username")]
-            if wanted in map(str.casefold, known):
-                return user
-        return None
-
-    def _start_session(self, visitor: Visitor | None, user: Document) -> str:
-        """Start a session of the user in this browser, and return the client's id."""
-        before = living_sessions(visitor.client) if visitor else []
-        client_id = visitor.client["id"] if visitor else None
-        with self._instance.transaction():
-            for session in before:
-                if session["user_id"] == user["id"]:
-                    self._instance.update_session(session["id"], status="replaced")
-            started = self._instance.create_session(user["id"], client_id=client_id)
-            self._instance.update_user(user["id"], last_sign_in_at=started["created_at"])
-        return str(started["client_id"])
 
     def _choose(self, visitor: Visitor | None, session_id: str) -> str:
         """Make another session of this browser the active one, and return the client's id."""
-        living = living_sessions(visitor.client) if visitor else []
-        if visitor is None or session_id not in [session["id"] for session in living]:
-            raise Refusal(422, "session_not_found", "That session is over. Please sign in again.")
-        client_id = str(visitor.client["id"])
-        self._instance._update("client", client_id, {"last_active_session_id": session_id})
-        return client_id
+        if visitor is None:
+            raise session_over()
+        self._sign_ins.choose(visitor.client["id"], session_id)
+        return str(visitor.client["id"])
 
     def _accounts(self, visitor: Visitor | None) -> list[Account]:
         living = living_sessions(visitor.client) if visitor else []

@@ -8,16 +8,21 @@ import time
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from ..settings import parse_publishable_key
-from .directory import Directory
-from .ids import new_id, new_secret_key
-from .signing import SigningKey
+from .entitlements import Entitled, Membership, entitlement_claims
+from .ids import new_secret_key
+from .keyring import KeyRing
 from .store import IN_MEMORY, Store
+from .tickets import Tickets
 from .tokens import client_claims, client_header, session_claims, session_header
 from .verifying import client_token_claims, session_token_claims
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable
+
+    from .objects import Document
+
+TOKEN_LIFETIME = 60  # seconds
 
 # Names local-emulator-1.clerk.accounts.dev, a host of the form that browsers take for development.
 PUBLISHABLE_KEY = "pk_test_bG9jYWwtZW11bGF0b3ItMS5jbGVyay5hY2NvdW50cy5kZXYk"
@@ -33,13 +38,13 @@ class InstanceOptions(TypedDict, total=False):
     clock: Callable[[], float]
 
 
-class Instance(Directory):
+class Instance(Tickets):
     """Everything that is kept in ``state``: ``":memory:"`` or the path of one file.
 
     A fresh state has a key, a user (Ada Lovelace, whose password is ``DEMO_PASSWORD``) and an
     active session of hers. A secret key or publishable key that is given replaces the one in the
     state for good. ``clock`` is in Unix seconds. Raises ``StateError``, or ``ValueError`` for a
-    key that cannot be one.
+    key that cannot be one. ``token_lifetime`` (seconds) may be changed at any time.
     """
 
     def __init__(
@@ -59,11 +64,11 @@ class Instance(Directory):
             if publishable_key is not None:
                 parse_publishable_key(publishable_key)
                 self._store.set_setting("publishable_key", publishable_key)
-        self.kid = self._setting("kid")
+        self._keys = KeyRing(self._store)
+        self.token_lifetime = TOKEN_LIFETIME
         self.secret_key = self._setting("secret_key")
         self.publishable_key = self._setting("publishable_key")
         self.issuer = f"https://{parse_publishable_key(self.publishable_key).frontend_api}"
-        self._key = SigningKey.from_pem(self.kid, self._setting("private_key"))
 
     def close(self) -> None:
         """Close the state; nothing can be asked afterwards."""
@@ -74,43 +79,71 @@ class Instance(Directory):
         """Where the state is kept."""
         return self._store.path
 
+    @property
+    def kid(self) -> str:
+        """The name of the key that signs."""
+        return self._keys.current.kid
+
     def jwks(self) -> dict[str, Any]:
         """Return the public keys as ``GET /v1/jwks`` gives them."""
-        return {"keys": [self._key.jwk()]}
+        return self._keys.jwks()
 
     def public_key_pem(self) -> str:
         """Return the public key as PEM, for ``jwt_key``."""
-        return self._key.public_pem()
+        return self._keys.current.public_pem()
 
     def public_key_der(self) -> bytes:
         """Return the public key as DER (SPKI)."""
-        return self._key.public_der()
+        return self._keys.current.public_der()
 
-    def session_token(self, session_id: str, *, expires_in: int = 60, **claims: Any) -> str:
-        """Return a session token that lives ``expires_in`` seconds; ``claims`` replace its own.
+    def rotate_signing_key(self, *, keep_previous: bool = True) -> str:
+        """Sign with a new key from now on, and return its name.
 
-        The session's status is not looked at. Raises ``NotFound`` if there is no such session.
+        Unless previous keys are kept, what they have signed does not count any more.
         """
+        with self._store.transaction():
+            kid = self._keys.rotate()
+            if not keep_previous:
+                self._keys.drop_retired()
+        return kid
+
+    def session_token(
+        self, session_id: str, *, expires_in: int | None = None, **claims: Any
+    ) -> str:
+        """Return a session token; ``claims`` replace its own.
+
+        It lives ``expires_in`` seconds, ``token_lifetime`` unless that is given. The session's
+        status is not looked at. Raises ``NotFound`` if there is no such session.
+        """
+        session = self.session(session_id)
         minted = session_claims(
-            self.session(session_id),
+            session,
+            self._entitlement_claims(session),
             issuer=self.issuer,
             now=int(self._clock()),
-            expires_in=expires_in,
+            expires_in=self.token_lifetime if expires_in is None else expires_in,
         )
-        return self._key.sign(session_header(self.kid), {**minted, **claims})
+        key = self._keys.current
+        return key.sign(session_header(key.kid), {**minted, **claims})
 
     def client_token(self, client_id: str, **claims: Any) -> str:
         """Return the token of a client, which does not expire; ``claims`` replace its own."""
         minted = client_claims(self._find("client", client_id))
-        return self._key.sign(client_header(self.kid), {**minted, **claims})
+        key = self._keys.current
+        return key.sign(client_header(key.kid), {**minted, **claims})
+
+    def handshake_token(self, directives: list[str]) -> str:
+        """Return the token that carries the cookies of a handshake."""
+        key = self._keys.current
+        return key.sign(session_header(key.kid), {"handshake": directives})
 
     def read_session_token(self, token: str) -> dict[str, Any] | None:
         """Return what a session token says if it is ours and valid now, else ``None``."""
-        return session_token_claims(token, self._key, now=self._clock())
+        return session_token_claims(token, self._keys, now=self._clock())
 
     def read_client_token(self, token: str) -> dict[str, Any] | None:
         """Return what a client token says if it is ours, whatever it says, else ``None``."""
-        return client_token_claims(token, self._key)
+        return client_token_claims(token, self._keys)
 
     def has_rotating_token(self, client_id: str, rotating_token: object) -> bool:
         """Say whether this is the present secret of a client."""
@@ -119,9 +152,7 @@ class Instance(Directory):
         return client is not None and hmac.compare_digest(given, client["rotating_token"].encode())
 
     def _populate(self) -> None:
-        key = SigningKey.generate(new_id("ins"))
-        self._store.set_setting("kid", key.kid)
-        self._store.set_setting("private_key", key.private_pem())
+        KeyRing.populate(self._store)
         self._store.set_setting("secret_key", new_secret_key())
         self._store.set_setting("publishable_key", PUBLISHABLE_KEY)
         ada = self.create_user(
@@ -131,6 +162,23 @@ class Instance(Directory):
             password=DEMO_PASSWORD,
         )
         self.create_session(ada["id"])
+
+    def _entitlement_claims(self, session: Document) -> dict[str, Any]:
+        plan, features = self.entitlements(session["user_id"])
+        user = Entitled(plan=plan, features=features)
+        return entitlement_claims(user, self._membership_of(session))
+
+    def _membership_of(self, session: Document) -> Membership | None:
+        membership = self.active_membership(session)
+        if membership is None:
+            return None
+        plan, features = self.entitlements(membership["organization_id"])
+        return Membership(
+            organization=self._find("organization", membership["organization_id"]),
+            role=membership["role"],
+            permissions=self.role(membership["role"])["permissions"],
+            entitled=Entitled(plan=plan, features=features),
+        )
 
     def _setting(self, name: str) -> str:
         value = self._store.setting(name)

@@ -152,6 +152,59 @@ def new_identification(kind: str, value: str, now: int, *, status: str = "verifi
     return document
 
 
+def new_organization(now: int, name: str, slug: str, **fields: Any) -> Document:
+    """Return an organization created at ``now``.
+
+    ``fields`` replace those of the document; an unknown field is a ``TypeError``.
+    """
+    document = {
+        "object": "organization",
+        "id": new_id("org"),
+        "name": name,
+        "slug": slug,
+        "image_url": "",
+        "has_image": False,
+        "members_count": 0,
+        "pending_invitations_count": 0,
+        "max_allowed_memberships": 5,
+        "admin_delete_enabled": True,
+        "public_metadata": {},
+        "private_metadata": {},
+        "created_by": None,
+        "created_at": now,
+        "updated_at": now,
+    }
+    return _with(document, fields)
+
+
+def new_membership(now: int, organization_id: str, user_id: str, role: str) -> Document:
+    """Return the membership of a user in an organization, as it is kept."""
+    return {
+        "object": "organization_membership",
+        "id": new_id("orgmem"),
+        "organization_id": organization_id,
+        "user_id": user_id,
+        "role": role,
+        "public_metadata": {},
+        "private_metadata": {},
+        "created_at": now,
+        "updated_at": now,
+    }
+
+
+def new_role(now: int, key: str, name: str, permissions: list[str]) -> Document:
+    """Return a role of organizations; its id is its key."""
+    return {
+        "object": "role",
+        "id": key,
+        "key": key,
+        "name": name,
+        "permissions": permissions,
+        "created_at": now,
+        "updated_at": now,
+    }
+
+
 def plural(kind: str) -> str:
     """Return the field of a user that holds its identifiers of a kind."""
     return "email_addresses" if kind == "email_address" else f"{kind}s"

@@ -76,7 +76,7 @@ class SessionRefresh:
         return Response(json={"object": "cookies", "cookies": cookies})
 
     def _expired_claims(self, token: str, session_id: str, origin: str) -> dict[str, Any]:
-        claims = signed_session_claims(token, self._instance._key)
+        claims = signed_session_claims(token, self._instance._keys)
         if claims is None:
             raise _refused("expired_session_token_invalid")
         if not claims.get("azp"):

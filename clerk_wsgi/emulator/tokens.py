@@ -20,14 +20,22 @@ def session_header(kid: str) -> dict[str, Any]:
 
 
 def session_claims(
-    session: Mapping[str, Any], *, issuer: str, now: int, expires_in: int
+    session: Mapping[str, Any],
+    entitled: Mapping[str, Any],
+    *,
+    issuer: str,
+    now: int,
+    expires_in: int,
 ) -> dict[str, Any]:
     """Return the claims (version 2) of a token for ``session`` that lives ``expires_in`` seconds.
+
+    ``entitled`` are the claims about an organization, features and plans.
 
     There is no ``azp``: a token that the Backend API mints has no origin.
     """
     minutes = max(0, now - session["created_at"] // 1000) // 60
     claims = {
+        **entitled,
         "exp": now + expires_in,
         "fva": [minutes, -1],
         "iat": now,

@@ -8,38 +8,38 @@ from ..jws import Malformed, parse_jws
 from .tokens import SESSION_CATEGORY
 
 if TYPE_CHECKING:
-    from .signing import SigningKey
+    from .keyring import KeyRing
 
 _LIFE = ("nbf", "exp")
 
 
-def session_token_claims(token: str, key: SigningKey, *, now: float) -> dict[str, Any] | None:
+def session_token_claims(token: str, keys: KeyRing, *, now: float) -> dict[str, Any] | None:
     """Return the claims of a session token that is ours and valid at ``now``, else ``None``."""
-    claims = signed_session_claims(token, key)
+    claims = signed_session_claims(token, keys)
     return claims if claims and claims["nbf"] <= now < claims["exp"] else None
 
 
-def signed_session_claims(token: str, key: SigningKey) -> dict[str, Any] | None:
+def signed_session_claims(token: str, keys: KeyRing) -> dict[str, Any] | None:
     """Return the claims of a session token that is ours, be it expired, else ``None``."""
-    header, claims = _read(token, key)
+    header, claims = _read(token, keys)
     if header.get("cat") != SESSION_CATEGORY or not isinstance(claims.get("sid"), str):
         return None
     return claims if all(type(claims.get(name)) is int for name in _LIFE) else None
 
 
-def client_token_claims(token: str, key: SigningKey) -> dict[str, Any] | None:
+def client_token_claims(token: str, keys: KeyRing) -> dict[str, Any] | None:
     """Return the claims of a token with our signature that is no session token, else ``None``."""
-    header, claims = _read(token, key)
+    header, claims = _read(token, keys)
     return claims if header and "cat" not in header else None
 
 
-def _read(token: str, key: SigningKey) -> tuple[dict[str, Any], dict[str, Any]]:
+def _read(token: str, keys: KeyRing) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return header and claims, both empty if the signature is not ours."""
     try:
         jws = parse_jws(token)
     except Malformed:
         return {}, {}
-    named = jws.header.get("alg"), jws.header.get("kid")
-    if named != ("RS256", key.kid) or not key.has_signed(jws.signed, jws.signature):
+    key = keys.find(jws.header.get("kid")) if jws.header.get("alg") == "RS256" else None
+    if key is None or not key.has_signed(jws.signed, jws.signature):
         return {}, {}
     return jws.header, jws.payload

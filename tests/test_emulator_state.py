@@ -29,11 +29,12 @@ def test_a_restart_changes_nothing(tmp_path: Path) -> None:
         user = first.create_user(first_name="Grace", email_address="grace@example.com")
         session = first.create_session(user["id"])
         token = first.session_token(session["id"])
+        jwks, kid = first.jwks(), first.kid
     with start_emulator(state=state) as after:
         second = after.emulator
-        assert second.jwks() == first.jwks()
+        assert second.jwks() == jwks
         assert (second.kid, second.secret_key, second.publishable_key, second.issuer) == (
-            first.kid,
+            kid,
             first.secret_key,
             first.publishable_key,
             first.issuer,
@@ -63,13 +64,14 @@ def test_in_memory_nothing_is_shared() -> None:
 def test_given_keys_are_used_and_remembered(tmp_path: Path) -> None:
     state = tmp_path / "state.sqlite3"
     given = Emulator(state, secret_key="sk_test_mine", publishable_key=PUBLISHABLE_KEY)
+    kid = given.kid
     given.close()
     again = Emulator(state)
     for emulator in (given, again):
         assert emulator.secret_key == "sk_test_mine"
         assert emulator.publishable_key == PUBLISHABLE_KEY
         assert emulator.issuer == "https://happy-emu-1.clerk.accounts.dev"
-    assert again.kid == given.kid
+    assert again.kid == kid
 
 
 @pytest.mark.parametrize("secret_key", ["", "sk test", "sk_test\n", "clé"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -34,12 +34,14 @@ REQUESTS_KEPT = 1000
 class RecordedRequest:
     """A request; neither query nor headers, which carry secrets.
 
-    ``status`` is that of the answer, 0 if the connection was reset.
+    ``status`` is that of the answer, 0 if the connection was reset. ``time`` (Unix seconds, by the
+    instance's clock) is when it was answered; requests that differ in nothing else are equal.
     """
 
     method: str
     path: str
     status: int
+    time: float = field(default=0.0, compare=False)
 
 
 class EmulatorOptions(InstanceOptions, total=False):
@@ -91,7 +93,7 @@ class Emulator(Instance):
 
     def _record(self, request: Request, status: int) -> None:
         path = request.environ.get("PATH_INFO", "")
-        self._recorded.append(RecordedRequest(request.method, path, status))
+        self._recorded.append(RecordedRequest(request.method, path, status, self._clock()))
         # Quoted, so that no path can write log lines of its own.
         _logger.info("%s %s %s", request.method, quote(path, "/"), status or "reset")
 

@@ -56,15 +56,15 @@ class Instance(Tickets):
         clock: Callable[[], float] = time.time,
     ) -> None:
         super().__init__(Store(state), clock)
+        self._keys = KeyRing(self._store)
         with self._store.transaction():
-            if self._store.setting("kid") is None:
+            if self._store.setting("secret_key") is None:
                 self._populate()
             if secret_key is not None:
                 self._store.set_setting("secret_key", _checked_secret_key(secret_key))
             if publishable_key is not None:
                 parse_publishable_key(publishable_key)
                 self._store.set_setting("publishable_key", publishable_key)
-        self._keys = KeyRing(self._store)
         self.token_lifetime = TOKEN_LIFETIME
         self.secret_key = self._setting("secret_key")
         self.publishable_key = self._setting("publishable_key")
@@ -104,7 +104,7 @@ class Instance(Tickets):
         with self._store.transaction():
             kid = self._keys.rotate()
             if not keep_previous:
-                self._keys.drop_retired()
+                self._keys.drop_previous()
         return kid
 
     def session_token(
@@ -152,7 +152,7 @@ class Instance(Tickets):
         return client is not None and hmac.compare_digest(given, client["rotating_token"].encode())
 
     def _populate(self) -> None:
-        KeyRing.populate(self._store)
+        self._keys.rotate()
         self._store.set_setting("secret_key", new_secret_key())
         self._store.set_setting("publishable_key", PUBLISHABLE_KEY)
         ada = self.create_user(

@@ -8,36 +8,27 @@ from .ids import new_id
 from .signing import SigningKey
 
 if TYPE_CHECKING:
+    from .objects import Document
     from .store import Store
 
-_RETIRED = "retired_key"
+_KIND = "signing_key"
 
 
 class KeyRing:
-    """The keys in a store. Which one signs is looked up each time: another process may rotate."""
+    """The keys in a store, looked up each time: another process may rotate them."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
         self._loaded: dict[str, SigningKey] = {}
 
-    @staticmethod
-    def populate(store: Store) -> None:
-        """Give a fresh store its first key."""
-        _sign_with(SigningKey.generate(new_id("ins")), store)
-
     @property
     def current(self) -> SigningKey:
-        """The key that signs."""
-        with self._store.transaction():
-            kid, pem = self._store.setting("kid"), self._store.setting("private_key")
-        assert kid is not None
-        assert pem is not None
-        return self._load(kid, pem)
+        """The key that signs: the newest."""
+        return self.all()[0]
 
     def all(self) -> list[SigningKey]:
-        """Return the keys whose signatures count, the present one first."""
-        retired = reversed(self._store.find(_RETIRED))
-        return [self.current, *(self._load(old["id"], old["private_key"]) for old in retired)]
+        """Return the keys whose signatures count, the newest first."""
+        return [self._load(known) for known in reversed(self._store.find(_KIND))]
 
     def find(self, kid: object) -> SigningKey | None:
         """Return the key of that name if its signatures count."""
@@ -47,28 +38,25 @@ class KeyRing:
         """Return the public keys (RFC 7517)."""
         return {"keys": [key.jwk() for key in self.all()]}
 
-    def rotate(self) -> str:
-        """Sign with a new key from now on, and return its name; the old ones still count."""
-        with self._store.transaction():
-            old = self.current
-            self._store.put({"object": _RETIRED, "id": old.kid, "private_key": old.private_pem()})
-            return _sign_with(SigningKey.generate(new_id("ins")), self._store)
+    def add(self, key: SigningKey) -> None:
+        """Sign with this key from now on; the old ones still count."""
+        self._store.put({"object": _KIND, "id": key.kid, "private_key": key.private_pem()})
 
-    def drop_retired(self) -> None:
+    def rotate(self) -> str:
+        """Sign with a new key from now on, and return its name."""
+        key = SigningKey.generate(new_id("ins"))
+        self.add(key)
+        return key.kid
+
+    def drop_previous(self) -> None:
         """Let no signature count but those of the present key."""
         with self._store.transaction():
-            for old in self._store.find(_RETIRED):
-                self._store.delete(_RETIRED, old["id"])
+            for old in self.all()[1:]:
+                self._store.delete(_KIND, old.kid)
 
-    def _load(self, kid: str, pem: str) -> SigningKey:
+    def _load(self, known: Document) -> SigningKey:
         """Return a key from its text, which takes long enough to do it once."""
+        kid = str(known["id"])
         if kid not in self._loaded:
-            self._loaded[kid] = SigningKey.from_pem(kid, pem)
+            self._loaded[kid] = SigningKey.from_pem(kid, known["private_key"])
         return self._loaded[kid]
-
-
-def _sign_with(key: SigningKey, store: Store) -> str:
-    with store.transaction():
-        store.set_setting("kid", key.kid)
-        store.set_setting("private_key", key.private_pem())
-    return key.kid

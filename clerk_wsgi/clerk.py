@@ -113,11 +113,13 @@ class _Default:
         made = self._made.get("clerk")
         return self._made.setdefault("clerk", Clerk()) if made is None else made
 
-    def set(self, clerk: Clerk | None) -> None:
+    def set(self, clerk: Clerk | None) -> Clerk | None:
+        before = self._made.get("clerk")
         if clerk is None:
             self._made.clear()
         else:
             self._made["clerk"] = clerk
+        return before
 
 
 _default = _Default()
@@ -128,6 +130,9 @@ def default_clerk() -> Clerk:
     return _default.get()
 
 
-def set_default(clerk: Clerk | None) -> None:
-    """Replace the default instance; ``None`` makes the next use read the environment anew."""
-    _default.set(clerk)
+def set_default(clerk: Clerk | None) -> Clerk | None:
+    """Replace the default instance, and return the one before, ``None`` if there was none yet.
+
+    ``None`` makes the next use read the environment anew.
+    """
+    return _default.set(clerk)

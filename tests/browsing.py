@@ -8,9 +8,8 @@ from urllib.parse import quote, urlsplit
 
 from webtest import TestApp
 
-from clerk_wsgi import Clerk
 from clerk_wsgi.emulator import DEMO_PASSWORD, Emulator
-from clerk_wsgi.testing import in_process
+from clerk_wsgi.testing import FrozenClock, clerk_for
 
 from .minting import NOW, PUBLISHABLE_LIVE, PUBLISHABLE_TEST
 
@@ -60,42 +59,34 @@ PLACES = [
 ]
 
 
-class Clock:
-    """The time of day of both servers."""
-
-    def __init__(self) -> None:
-        self.now = float(NOW)
-
-    def __call__(self) -> float:
-        return self.now
-
-
 class Internet:
     """Both servers as one WSGI application; the host of a request says which one is meant.
+
+    ``settings`` are more of those of the application's ``Clerk``.
 
     ``/`` of the application is for those who are signed in, ``/public`` for everybody; both tell
     who it is, and the rest of the address.
     """
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, **settings: Any) -> None:
         self.place = place
-        self.clock = Clock()
+        self.clock = FrozenClock(NOW)
         self.emulator = Emulator(
             publishable_key=place.publishable_key,
             clock=self.clock,
             redirect_origins=["https://app.example.com"],
         )
         self.ada = self.emulator.users()[0]["id"]
-        clerk = Clerk(
-            secret_key=self.emulator.secret_key,
-            publishable_key=place.publishable_key,
-            proxy_url=place.clerk,
-            http=in_process(self.emulator),
-            clock=self.clock,
-            dotenv=False,
-        )
-        self._private = clerk.require_session(_tell)
-        self._public = clerk.with_session(_tell)
+        clerk = clerk_for(self.emulator, proxy_url=place.clerk, **settings)
+        self._private = clerk.require_session(self.tell)
+        self._public = clerk.with_session(self.tell)
+
+    def tell(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """The application itself."""
+        session = environ["clerk.session"]
+        who = f"{session.user_id} {session.id}" if session else "nobody"
+        start_response("200 OK", [("Content-Type", "text/plain; charset=utf-8")])
+        return [f"{who} {environ['PATH_INFO']}?{environ['QUERY_STRING']}".encode("latin-1")]
 
     def add_grace(self) -> str:
         """Make a second user, and return the id."""
@@ -114,13 +105,6 @@ def _netloc(environ: WSGIEnvironment) -> str:
     default = {"http": ":80", "https": ":443"}[environ["wsgi.url_scheme"]]
     host: str = environ["HTTP_HOST"]
     return host.removesuffix(default)
-
-
-def _tell(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-    session = environ["clerk.session"]
-    who = f"{session.user_id} {session.id}" if session else "nobody"
-    start_response("200 OK", [("Content-Type", "text/plain; charset=utf-8")])
-    return [f"{who} {environ['PATH_INFO']}?{environ['QUERY_STRING']}".encode("latin-1")]
 
 
 @dataclass
@@ -174,7 +158,7 @@ class Browser:
 
     def wait(self, seconds: float) -> None:
         """Let time pass, for both servers and for cookies."""
-        self.internet.clock.now += seconds
+        self.internet.clock.tick(seconds)
         for cookie in self.http.cookiejar:
             if cookie.expires is not None:
                 cookie.expires -= int(seconds)

@@ -14,6 +14,7 @@ import pytest
 
 from clerk_wsgi import Clerk, Handshake, SignedIn, SignedOut
 from clerk_wsgi.refusals import error_of
+from clerk_wsgi.testing import FrozenClock
 
 from .minting import (
     ISSUER_TEST,
@@ -521,19 +522,9 @@ def test_who_is_not_signed_in_is_told_so_first(cookies: str, reason: str) -> Non
 # Time
 
 
-class Clock:
-    """A clock that a test can set."""
-
-    def __init__(self) -> None:
-        self.now: float = NOW
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.mark.parametrize("carrier", CARRIERS)
 def test_times_count_on_every_use_of_a_token(carrier: dict[str, str]) -> None:
-    clock = Clock()
+    clock = FrozenClock(NOW)
     instance = clerk(clock=clock)
     seen = []
     for offset in (0, 60, 64.9, 65, 86_400, 0, -5, -6, -86_400, 1):
@@ -545,7 +536,7 @@ def test_times_count_on_every_use_of_a_token(carrier: dict[str, str]) -> None:
 
 
 def test_a_clock_set_back_a_day_takes_the_tokens_of_that_day() -> None:
-    clock = Clock()
+    clock = FrozenClock(NOW)
     instance = clerk(clock=clock)
     assert user_of(state_of(instance, HTTP_AUTHORIZATION=GOOD)) == "user_1"
     clock.now = NOW - 86_400

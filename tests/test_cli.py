@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -25,6 +26,30 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LISTENING = r"listens on (http://127\.0\.0\.1:\d+);"
+SEED = """
+[[users]]
+id = "user_grace"
+email_address = "grace@example.com"
+first_name = "Grace"
+password = "nanoseconds"
+
+[[users]]
+username = "ada_lovelace"
+password = "analytical engine"
+
+[[users]]
+username = "charles"
+password = "difference engine"
+locked = true
+
+[[users]]
+username = "nobody_knows"
+
+[[organizations]]
+name = "Society"
+slug = "society"
+members = [{ user = "grace@example.com", role = "org:admin" }]
+"""
 
 
 @pytest.fixture
@@ -67,6 +92,12 @@ def claims_of(text: str, state: Path | str, **options: Any) -> dict[str, Any]:
     return dict(jwt.decode(text, key, algorithms=["RS256"], **options))
 
 
+def seed_file(tmp_path: Path, text: str = SEED) -> str:
+    path = tmp_path / "my.toml"
+    path.write_text(text)
+    return str(path)
+
+
 def exports(output: str) -> dict[str, str]:
     """The variables that the emulator tells to set."""
     words = (shlex.split(line) for line in output.splitlines() if line.startswith("export "))
@@ -92,7 +123,6 @@ def test_it_prints_what_an_application_needs(emulator: Running, state: Path) -> 
     assert variables["CLERK_API_URL"] == variables["CLERK_PROXY_URL"] == url
     assert variables["CLERK_SECRET_KEY"] == Emulator(state).secret_key
     assert variables["CLERK_PUBLISHABLE_KEY"] == Emulator(state).publishable_key
-    assert f"{Emulator(state).users()[0]['id']} Ada Lovelace\n" in emulator.output
     headers = {"Authorization": f"Bearer {variables['CLERK_SECRET_KEY']}"}
     keys = requests.get(f"{url}/v1/jwks", headers=headers, timeout=10).json()
     assert keys == Emulator(state).jwks()
@@ -101,8 +131,32 @@ def test_it_prints_what_an_application_needs(emulator: Running, state: Path) -> 
 def test_it_prints_how_a_browser_signs_in(emulator: Running) -> None:
     url = emulator.wait_for(LISTENING)[1]
     assert f"Sign-in page:    {url}/sign-in?" in emulator.output
-    assert f" ada@example.com, password {DEMO_PASSWORD}\n" in emulator.output
+    line = f"Can sign in:     ada@example.com, password {DEMO_PASSWORD}  Ada Lovelace\n"
+    assert line in emulator.output
     assert requests.get(f"{url}/sign-in", timeout=10).status_code == 200
+
+
+def test_it_prints_where_its_status_is(emulator: Running) -> None:
+    url = emulator.wait_for(LISTENING)[1]
+    assert emulator.wait_for("^Status page: +(.+)$")[1] == f"{url}/"
+    answer = requests.get(f"{url}/", headers={"Accept": "text/html"}, timeout=10)
+    assert answer.status_code == 200
+
+
+def test_the_printed_line_reaches_the_control_api(emulator: Running) -> None:
+    line = emulator.wait_for("^Control API: +(curl .+)$")[1]
+    command = re.sub("^curl ", "curl -sS --noproxy '*' ", line)
+    run = subprocess.run(
+        command,
+        shell=True,
+        env=clean_environ(**exports(emulator.output)),
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT,
+    )
+    assert json.loads(run.stdout)["object"] == "emulator"
+    assert exports(emulator.output)["CLERK_SECRET_KEY"] not in line
 
 
 def test_it_prints_no_password_that_nobody_else_knows(tmp_path: Path, state: Path) -> None:
@@ -111,7 +165,7 @@ def test_it_prints_no_password_that_nobody_else_knows(tmp_path: Path, state: Pat
     private.close()
     with Running("emulator", "--port", "0", "--state", str(state), cwd=tmp_path) as running:
         running.wait_for("A token: .*\n")
-        assert "  ada@example.com\n" in running.output
+        assert "Can sign in" not in running.output
         assert DEMO_PASSWORD not in running.output
 
 
@@ -221,8 +275,10 @@ def test_an_address_for_others_needs_to_be_asked_for(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, state: Path
 ) -> None:
     arguments = ("emulator", "--host", "0.0.0.0", "--port", "0", "--state", str(state))
-    assert "not a loopback address" in complaint(capsys, 2, *arguments)
-    with Running(*arguments, "--allow-remote", cwd=tmp_path) as running:
+    said = complaint(capsys, 2, *arguments)
+    assert "0.0.0.0 is not a loopback address" in said
+    assert " --i-know-this-is-not-clerk lets others in\n" in said
+    with Running(*arguments, "--i-know-this-is-not-clerk", cwd=tmp_path) as running:
         running.wait_for(r"listens on http://0\.0\.0\.0:\d+;")
 
 
@@ -245,9 +301,148 @@ def test_a_state_without_users_is_served_all_the_same(
     emulator.delete_user(emulator.users()[0]["id"])
     with Running("emulator", "--port", "0", "--state", str(state), cwd=tmp_path) as running:
         running.wait_for("A token: .*\n")
-        assert "First user" not in running.output
+        assert "Can sign in" not in running.output
     line = complaint(capsys, 2, "token", "--state", str(state))
     assert f"there is no user in the state {state}" in line
+
+
+# clerk-wsgi emulator --seed and others
+
+
+def test_with_a_seed_it_has_those_users_and_says_who_can_sign_in(tmp_path: Path) -> None:
+    arguments = ("emulator", "--port", "0", "--state", ":memory:", "--seed", seed_file(tmp_path))
+    with Running(*arguments, cwd=tmp_path) as running:
+        url = running.wait_for(LISTENING)[1]
+        command = running.wait_for("A token: +clerk-wsgi (token .*)\n")[1]
+        headers = {"Authorization": f"Bearer {exports(running.output)['CLERK_SECRET_KEY']}"}
+        users = requests.get(f"{url}/v1/users", headers=headers, timeout=10).json()
+    assert {user["username"] for user in users} == {
+        None,
+        "ada_lovelace",
+        "charles",
+        "nobody_knows",
+    }
+    told = running.output[
+        running.output.index("Can sign in:") : running.output.index("Control API")
+    ]
+    assert told.splitlines() == [
+        "Can sign in:     grace@example.com, password nanoseconds   Grace, admin of society",
+        "                 ada_lovelace, password analytical engine  ada_lovelace",
+    ]
+    assert re.fullmatch(rf"token --url {url} --session sess_\w+", command)
+
+
+def test_it_does_not_print_a_thousand_users(tmp_path: Path) -> None:
+    users = (f'[[users]]\nid = "user_{n}"\nusername = "user_{n:03}"\n' for n in range(13))
+    seed = "".join(f'{user}password = "password of {n:02}"\n' for n, user in enumerate(users))
+    arguments = ("--state", ":memory:", "--seed", seed_file(tmp_path, seed))
+    with Running("emulator", "--port", "0", *arguments, cwd=tmp_path) as running:
+        running.wait_for("A token: ")
+    assert running.output.count(", password ") == 10
+    assert "\n                 and 3 more\n" in running.output
+
+
+def test_a_seed_of_nobody_is_served_all_the_same(tmp_path: Path) -> None:
+    arguments = ("--state", ":memory:", "--seed", seed_file(tmp_path, ""))
+    with Running("emulator", "--port", "0", *arguments, cwd=tmp_path) as running:
+        running.wait_for(r"A token: .* --session ID$")
+    assert "Can sign in" not in running.output
+
+
+def test_a_seed_meets_a_state_that_there_is(tmp_path: Path, state: Path) -> None:
+    private = Emulator(state)
+    grace = private.create_user(email_address="grace@example.com", password="older and longer")
+    private.close()
+    seed = SEED.replace('id = "user_grace"\n', "")
+    arguments = ("--state", str(state), "--seed", seed_file(tmp_path, seed))
+    for _ in range(2):
+        with Running("emulator", "--port", "0", *arguments, cwd=tmp_path) as running:
+            running.wait_for("A token: ")
+            assert running.stop() == 0
+    users = Emulator(state).users()
+    assert [user["first_name"] for user in users] == ["Ada", "Grace", None, None, None]
+    assert users[1]["id"] == grace["id"]
+    assert Emulator(state).has_password(grace["id"], "nanoseconds")
+
+
+def test_a_password_that_is_not_the_seeds_is_not_printed(tmp_path: Path, state: Path) -> None:
+    arguments = ("--state", str(state), "--seed", seed_file(tmp_path))
+    with Running("emulator", "--port", "0", *arguments, cwd=tmp_path) as running:
+        running.wait_for("A token: ")
+    assert DEMO_PASSWORD not in running.output
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[[users]]\n", "my.toml, users #1, email_address: expected, unless there is a username"),
+        ("users =\n", "my.toml: not TOML: Invalid value (at line 1, column 8)"),
+        ('[[sessions]]\nuser = "eve"\n', "my.toml, sessions #1, user: expected the email address"),
+    ],
+)
+@pytest.mark.parametrize("command", [("emulator",), ("run", "myapp:app", "--local")])
+def test_a_seed_that_cannot_be_is_one_clear_line(
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    command: tuple[str, ...],
+    text: str,
+    said: str,
+) -> None:
+    state = ("--state", ":memory:") if command == ("emulator",) else ()
+    arguments = (*command, "--port", "0", *state, "--seed", seed_file(tmp_path, text))
+    assert said in complaint(capsys, 2, *arguments)
+
+
+def test_a_seed_that_there_is_not_is_named_and_no_state_is_made(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    arguments = ("emulator", "--port", "0", "--state", "s.sqlite3", "--seed", "missing.toml")
+    said = complaint(capsys, 2, *arguments)
+    assert "cannot read the seed missing.toml: No such file or directory" in said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_tokens_live_as_long_as_it_was_told_also_after_a_reset(tmp_path: Path) -> None:
+    arguments = ("--state", ":memory:", "--token-lifetime", "7")
+    with Running("emulator", "--port", "0", *arguments, cwd=tmp_path) as running:
+        running.wait_for("A token: ")
+        url, secret = (
+            exports(running.output)[f"CLERK_{name}"] for name in ("API_URL", "SECRET_KEY")
+        )
+        headers = {"Authorization": f"Bearer {secret}"}
+        for change in ("reset", "settings"):
+            ask = requests.post if change == "reset" else requests.get
+            answer = ask(f"{url}/_emulator/{change}", headers=headers, timeout=10).json()
+            assert answer.get("settings", answer) == {"token_lifetime": 7}
+
+
+def test_it_serves_clerks_script_from_where_it_was_told(tmp_path: Path) -> None:
+    (tmp_path / "js" / "dist").mkdir(parents=True)
+    (tmp_path / "js" / "package.json").write_text('{"name": "@clerk/clerk-js", "version": "5.1.0"}')
+    (tmp_path / "js" / "dist" / "clerk.browser.js").write_text("// hello")
+    arguments = ("--state", ":memory:", "--clerk-js", "js")
+    with Running("emulator", "--port", "0", *arguments, cwd=tmp_path) as running:
+        url = running.wait_for(LISTENING)[1]
+        script = requests.get(f"{url}/npm/@clerk/clerk-js@5/dist/clerk.browser.js", timeout=10)
+    assert (script.status_code, script.text) == (200, "// hello")
+
+
+def test_a_command_loads_nothing_of_another_one() -> None:
+    script = (
+        "import sys; from clerk_wsgi.cli.command import _parse; _parse(['emulator']);"
+        "import clerk_wsgi.cli.emulator;"
+        "print([name for name in sys.modules if name.startswith(('clerk_wsgi.demo',"
+        " 'clerk_wsgi.serving.run', 'gunicorn', 'requests', 'clerk_wsgi.testing'))])"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", script],
+        env=clean_environ(),
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT,
+    )
+    assert run.stdout == "[]\n"
 
 
 # clerk-wsgi token
@@ -381,6 +576,21 @@ def test_ids_that_do_not_exist_or_fit_are_named(
         ("token", "--state", "x", "--url", "y"),
         ("demo", "--port", "x"),
         ("emulator", "--redirect-origin", "app.example.com"),
+        ("emulator", "--allow-remote"),
+        ("emulator", "--i-know"),
+        ("emulator", "--seed"),
+        ("emulator", "--token-lifetime", "0"),
+        ("emulator", "--token-lifetime", "-1"),
+        ("emulator", "--token-lifetime", "1.5"),
+        ("emulator", "--token-lifetime", "315360001"),
+        ("emulator", "--clerk-js", "missing"),
+        ("emulator", "--clerk-js", "."),
+        ("emulator", "--local"),
+        ("token", "--seed", "my.toml"),
+        ("token", "--i-know-this-is-not-clerk"),
+        ("demo", "--seed", "my.toml"),
+        ("demo", "--i-know-this-is-not-clerk"),
+        ("run", "myapp:app", "--state", "x"),
     ],
 )
 def test_nonsense_is_answered_with_usage(

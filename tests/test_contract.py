@@ -41,7 +41,7 @@ from clerk_wsgi import (
     with_session,
 )
 from clerk_wsgi.emulator import forge
-from clerk_wsgi.testing import Emulator, in_process, start_emulator
+from clerk_wsgi.testing import Emulator, clerk_for, in_process, start_emulator
 
 from .gunicorns import gunicorn
 from .minting import ISSUER_TEST, NOW, PUBLISHABLE_LIVE, PUBLISHABLE_TEST, SUFFIX_LIVE, Minter
@@ -966,8 +966,13 @@ def people(**options: Any) -> tuple[Emulator, Clerk, str, str]:
     user_id, client_id = emulator.create_user()["id"], emulator.create_client()["id"]
     emulator.create_session(user_id, client_id=client_id)
     session_id = emulator.create_session(user_id, client_id=client_id)["id"]
-    instance = Clerk(secret_key=emulator.secret_key, http=in_process(emulator))
+    instance = clerk_for(emulator, publishable_key="")
     return emulator, instance, session_id, emulator.client_token(client_id)
+
+
+def live_clerk(emulator: Emulator) -> Clerk:
+    """Return an instance that asks the local Clerk about every session."""
+    return clerk_for(emulator, publishable_key="", verification="live")
 
 
 def asked_of(emulator: Emulator) -> list[tuple[str, str]]:
@@ -976,9 +981,7 @@ def asked_of(emulator: Emulator) -> list[tuple[str, str]]:
 
 def test_R4_a_client_without_an_active_session_does_not_pass() -> None:
     emulator, instance, session_id, client_token = people()
-    live = Clerk(
-        secret_key=emulator.secret_key, http=in_process(emulator), verification="live"
-    ).require_session(App())
+    live = live_clerk(emulator).require_session(App())
     keys = {"HTTP_COOKIE": f"__session={client_token}"}
     assert serve(live, **keys).status == "200 OK"
     for session in instance.sessions.list(client_id=instance.sessions.get(session_id).client_id):
@@ -994,7 +997,7 @@ def test_M1_in_live_verification_the_named_session_is_verified() -> None:
         for one in emulator.sessions()
         if one["client_id"] == client_id and one["id"] != session_id
     )
-    live = Clerk(secret_key=emulator.secret_key, http=in_process(emulator), verification="live")
+    live = live_clerk(emulator)
     for named in (session_id, other["id"]):
         environ = full_environ(
             HTTP_COOKIE=f"__session={client_token}", QUERY_STRING=f"_clerk_session_id={named}"
@@ -1084,7 +1087,7 @@ def test_A5_inside_the_wrapper_they_are_translated(
     status: int | None, kind: type[ClerkError]
 ) -> None:
     emulator, _, session_id, _ = people()
-    live = Clerk(secret_key=emulator.secret_key, http=in_process(emulator), verification="live")
+    live = live_clerk(emulator)
     app = App()
     keys = carrying(emulator.session_token(session_id))
     assert serve(live.with_session(app), **keys).status == "200 OK"

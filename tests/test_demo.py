@@ -10,13 +10,13 @@ import subprocess
 import sys
 import time
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urljoin, urlsplit
 
 import jwt
 import pytest
 import requests
 
-from .processes import TIMEOUT, Running, clean_environ, descendants, survivors
+from .processes import PROJECT, TIMEOUT, Running, clean_environ, descendants, survivors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -156,7 +156,7 @@ def introduced(demo: Running) -> tuple[str, dict[str, str]]:
 def link_on(page: requests.Response, text: str) -> str:
     match = re.search(f'href="([^"]+)">{text}</a>', page.text)
     assert match
-    return match[1].replace("&amp;", "&")
+    return str(urljoin(page.url, match[1].replace("&amp;", "&")))
 
 
 def test_a_browser_signs_in_and_out_without_javascript(demo: Running) -> None:
@@ -188,6 +188,87 @@ def test_a_page_load_of_the_private_page_leads_to_the_sign_in_page_and_back(demo
         assert "Signed in as <strong>Ada Lovelace</strong>" in page.text
         missing = browser.get(f"{private}missing", timeout=TIMEOUT)
         assert missing.status_code == 404
+
+
+def accounts_of(demo: Running) -> dict[str, str]:
+    """The passwords of all who can sign in, as they are told."""
+    told = demo.output[demo.output.index("All who can sign in") : demo.output.index("Paste these")]
+    return dict(re.findall(r"^  (\S+), password (\S+) {2,}\S+ \S+, .+$", told, re.MULTILINE))
+
+
+def test_it_tells_of_several_people_and_each_can_sign_in(demo: Running) -> None:
+    home, _ = introduced(demo)
+    accounts = accounts_of(demo)
+    assert len(accounts) == 3
+    for identifier, password in accounts.items():
+        with Browser() as browser:
+            form = browser.get(home.removesuffix("home"), timeout=TIMEOUT)
+            page = browser.send_form(form, identifier=identifier, password=password)
+            assert page.url == home.removesuffix("home")
+            assert "<dt>Organization</dt><dd>none, this is the personal account</dd>" in page.text
+
+
+def test_whom_the_seed_has_locked_is_neither_told_of_nor_let_in(demo: Running) -> None:
+    seed = (PROJECT / "clerk_wsgi" / "demo" / "seed.toml").read_text("utf-8")
+    locked = re.search(r'"(charles@\S+)"[^[]*password = "(\S+)"\nlocked = true', seed)
+    assert locked
+    assert "charles" not in demo.output
+    with Browser() as browser:
+        form = browser.get(introduced(demo)[0].removesuffix("home"), timeout=TIMEOUT)
+        page = browser.send_form(form, identifier=locked[1], password=locked[2])
+        assert page.status_code == 403
+        assert "This account is locked" in page.text
+
+
+def test_a_browser_chooses_an_organization_and_has_its_role(demo: Running) -> None:
+    home, ada = introduced(demo)
+    with Browser() as browser:
+        page = browser.send_form(browser.get(home[:-4], timeout=TIMEOUT), **ada)
+        assert "Permissions" not in page.text
+        assert "Bernoulli numbers" in page.text
+        form = browser.get(link_on(page, "Choose an organization"), timeout=TIMEOUT)
+        value = re.search('value="(org_[^"]+)"[^>]*>(?:(?!</button>).)*Analytical', form.text)
+        assert value
+        page = browser.send_form(form, organization_id=value[1])
+        assert page.url == home[:-4]
+        assert "<dd>analytical-society, as org:admin</dd>" in page.text
+        assert "<dd>org:invoices:read, org:invoices:pay</dd>" in page.text
+
+
+def test_another_organization_than_ones_own_cannot_be_chosen(demo: Running) -> None:
+    home, _ = introduced(demo)
+    alan = "alan@example.com"
+    with Browser() as browser:
+        form = browser.get(home, timeout=TIMEOUT)
+        form = browser.get(link_on(form, "Sign in"), timeout=TIMEOUT)
+        page = browser.send_form(form, identifier=alan, password=accounts_of(demo)[alan])
+        form = browser.get(link_on(page, "Choose an organization"), timeout=TIMEOUT)
+        assert "Analytical Society" not in form.text
+        claims = jwt.decode(
+            token_in(lines_of(demo)["signed in"]), options={"verify_signature": False}
+        )
+        refused = browser.send_form(form, organization_id=claims["o"]["id"])
+        assert refused.status_code == 422
+        page = browser.get(home, timeout=TIMEOUT)
+        assert "none, this is the personal account" in page.text
+
+
+def test_two_accounts_in_one_browser_are_chosen_between(demo: Running) -> None:
+    home, ada = introduced(demo)
+    grace = "grace@example.com"
+    with Browser() as browser:
+        page = browser.send_form(browser.get(home[:-4], timeout=TIMEOUT), **ada)
+        choice = browser.get(link_on(page, "Use another account"), timeout=TIMEOUT)
+        form = browser.get(link_on(choice, "Add another account"), timeout=TIMEOUT)
+        page = browser.send_form(form, identifier=grace, password=accounts_of(demo)[grace])
+        assert "Signed in as <strong>Grace Hopper</strong>" in page.text
+        choice = browser.get(link_on(page, "Use another account"), timeout=TIMEOUT)
+        session = re.search('"session_id" value="([^"]+)"[^>]*>(?:(?!</button>).)*Ada', choice.text)
+        assert session
+        # People take longer than the two seconds for which redirects are counted.
+        del browser.cookies["__clerk_redirect_count"]
+        page = browser.send_form(choice, session_id=session[1])
+        assert "Signed in as <strong>Ada Lovelace</strong>" in page.text
 
 
 def test_a_wrong_password_opens_nothing(demo: Running) -> None:

@@ -19,7 +19,7 @@ from joserfc.jwk import KeySet
 from joserfc.jws import JWSRegistry
 
 from clerk_wsgi.emulator import Emulator, NotFound, RecordedRequest, SigningKey, forge
-from clerk_wsgi.testing import start_emulator
+from clerk_wsgi.testing import FrozenClock, start_emulator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -206,10 +206,10 @@ def test_a_pending_session_and_an_actor_are_named_in_the_token() -> None:
 
 
 def test_the_clock_decides_about_times() -> None:
-    now = [1_700_000_000.9]
-    emulator = Emulator(clock=lambda: now[0])
+    clock = FrozenClock(1_700_000_000.9)
+    emulator = Emulator(clock=clock)
     [session] = emulator.sessions()
-    now[0] += 600
+    clock.tick(600)
     token = emulator.session_token(session["id"])
     claims = verified_by_pyjwt(token, emulator, options={"verify_exp": False})
     assert session["created_at"] == 1_700_000_000_900

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import jwt
 import pytest
 
-from clerk_wsgi import ApiError, Clerk
+from clerk_wsgi import ApiError
 from clerk_wsgi.emulator import NotFound, forge
-from clerk_wsgi.testing import Emulator, in_process
+from clerk_wsgi.testing import Emulator, FrozenClock, clerk_for
 
 from .asking import FORM, JSON, WAYS, Asker, asking, found, refused
 
@@ -108,14 +108,14 @@ def test_the_session_used_last_is_the_next_last_active_one() -> None:
 
 
 def test_a_client_changes_when_one_of_its_sessions_does() -> None:
-    now = [1_700_000_000.0]
-    emulator = Emulator(clock=lambda: now[0])
+    clock = FrozenClock(1_700_000_000.0)
+    emulator = Emulator(clock=clock)
     client = emulator.create_client()
     moments = [client["updated_at"]]
-    now[0] += 1
+    clock.tick(1)
     session = emulator.create_session(emulator.users()[0]["id"], client_id=client["id"])
     moments.append(emulator.client(client["id"])["updated_at"])
-    now[0] += 1
+    clock.tick(1)
     emulator.update_session(session["id"], status="revoked")
     moments.append(emulator.client(client["id"])["updated_at"])
     assert moments == [1_700_000_000_000, 1_700_000_001_000, 1_700_000_002_000]
@@ -328,14 +328,13 @@ def test_the_last_active_session_is_authenticated_with_a_client_token() -> None:
     emulator = Emulator()
     [session] = emulator.sessions()
     client_token = emulator.client_token(session["client_id"])
-    with in_process(emulator) as http:
-        clerk = Clerk(secret_key=emulator.secret_key, http=http, dotenv=False)
-        client = clerk.clients.verify_client(client_token)
-        assert client.last_active_session_id == session["id"]
-        verified = clerk.sessions.verify_session(session["id"], client_token)
-        assert verified.user_id == session["user_id"]
-        with pytest.raises(ApiError) as caught:
-            clerk.clients.verify_client(forge(client_token))
-        assert caught.value.status_code == 400
-        assert [one.id for one in clerk.clients.list()] == [session["client_id"]]
-        assert clerk.clients.get(session["client_id"]) == client
+    clerk = clerk_for(emulator)
+    client = clerk.clients.verify_client(client_token)
+    assert client.last_active_session_id == session["id"]
+    verified = clerk.sessions.verify_session(session["id"], client_token)
+    assert verified.user_id == session["user_id"]
+    with pytest.raises(ApiError) as caught:
+        clerk.clients.verify_client(forge(client_token))
+    assert caught.value.status_code == 400
+    assert [one.id for one in clerk.clients.list()] == [session["client_id"]]
+    assert clerk.clients.get(session["client_id"]) == client

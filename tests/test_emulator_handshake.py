@@ -196,10 +196,79 @@ def test_cookies_do_not_say_who_a_browser_in_development_is(development: Clerk) 
     assert f"__session=; Path=/; {EXPIRED}" in development.directives(cookie=cookie)
 
 
-def test_an_organization_that_is_asked_for_does_not_count(development: Clerk) -> None:
+@pytest.mark.parametrize("named", ["id", "slug"])
+def test_an_organization_that_is_asked_for_is_activated(development: Clerk, named: str) -> None:
+    emulator, browser = development.emulator, development.dev_browser()
+    acme, navy = (emulator.create_organization(name) for name in ("Acme", "Navy"))
+    for organization in (acme, navy):
+        emulator.add_member(organization["id"], development.user["id"])
+
+    def active_after(**query: str) -> str | None:
+        directives = development.directives(__clerk_db_jwt=browser, **query)
+        claims = development.claims_of(tokens_in(directives)[0])
+        found = emulator.session(development.session["id"])["last_active_organization_id"]
+        assert claims.get("o", {}).get("id") == found
+        return None if found is None else str(found)
+
+    assert active_after() is None
+    assert active_after(organization_id=acme[named]) == acme["id"]
+    assert active_after() == acme["id"]
+    assert active_after(organization_id=navy[named]) == navy["id"]
+    assert active_after(organization_id="org_x") == navy["id"]
+    assert active_after(organization_id="") is None
+
+
+@pytest.mark.parametrize("asked", ["org_1", "acme", "", "é", "\0", "x" * 5000, "null"])
+def test_an_organization_that_the_user_is_not_in_changes_nothing(
+    development: Clerk, asked: str
+) -> None:
+    development.emulator.create_organization("Acme", id="org_1")
     browser = development.dev_browser()
-    directives = development.directives(__clerk_db_jwt=browser, organization_id="org_1")
+    development.now += 5
+    directives = development.directives(__clerk_db_jwt=browser, organization_id=asked)
     assert "o" not in development.claims_of(tokens_in(directives)[0])
+    assert f"__client_uat={NOW}; Path=/; SameSite=Lax" in directives
+    assert development.emulator.session(development.session["id"]) == development.session
+
+
+def test_a_client_has_changed_when_another_organization_is_active(development: Clerk) -> None:
+    acme = development.emulator.create_organization("Acme")["id"]
+    development.emulator.add_member(acme, development.user["id"])
+    browser = development.dev_browser()
+    for _ in range(2):  # the second one finds it as it is to be
+        directives = development.directives(__clerk_db_jwt=browser, organization_id=acme)
+        assert f"__client_uat={NOW}; Path=/; SameSite=Lax" in directives
+        claims = development.claims_of(tokens_in(directives)[0])
+        assert (claims["o"]["id"], claims["iat"]) == (acme, int(development.now))
+        development.now += 5
+    directives = development.directives(__clerk_db_jwt=browser, organization_id="")
+    assert f"__client_uat={NOW + 10}; Path=/; SameSite=Lax" in directives
+
+
+def test_two_organizations_at_once_are_refused_and_neither_is_activated(
+    development: Clerk,
+) -> None:
+    acme = development.emulator.create_organization("Acme")["id"]
+    development.emulator.add_member(acme, development.user["id"])
+    browser = development.dev_browser()
+    query = f"redirect_url={quote(BACK)}&__clerk_db_jwt={browser}&organization_id={acme}"
+    path = f"/v1/client/handshake?{query}&organization_id=org_x"
+    answer = development.http.get(path, expect_errors=True)
+    assert (answer.status_int, error_in(answer)) == (422, "form_param_duplicate")
+    assert development.emulator.session(development.session["id"]) == development.session
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"format": "xml"}, {"back": "https://evil.test/"}, {"back": None}]
+)
+def test_a_handshake_that_is_refused_activates_nothing(
+    development: Clerk, wrong: dict[str, Any]
+) -> None:
+    acme = development.emulator.create_organization("Acme")["id"]
+    development.emulator.add_member(acme, development.user["id"])
+    query: dict[str, Any] = {"__clerk_db_jwt": development.dev_browser(), **wrong}
+    assert development.begin(organization_id=acme, **query).status_int in (400, 422)
+    assert development.emulator.session(development.session["id"]) == development.session
 
 
 def test_for_an_application_with_tls_all_cookies_are_secure(development: Clerk) -> None:

@@ -7,74 +7,31 @@ import hashlib
 import logging
 import re
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode, urlsplit
 
 import pytest
-from webtest import TestApp
 
 from clerk_wsgi.emulator import DEMO_PASSWORD, Emulator
 
 from .minting import NOW, PUBLISHABLE_LIVE, PUBLISHABLE_TEST, SUFFIX_LIVE, SUFFIX_TEST
+from .visiting import ADA, BACK, HOST, Visitor, html_of, local_clerk
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from webtest.response import TestResponse
 
-HOST = "127.0.0.1:4100"
-BACK = "http://127.0.0.1:8000/page?a=1"
-ADA: dict[str, Any] = {"identifier": "ada@example.com", "password": DEMO_PASSWORD}
-OURS = {"Origin": f"http://{HOST}", "Sec-Fetch-Site": "same-origin"}
-HTML = {"Accept": "text/html"}
-
-
-class Visitor:
-    """A browser at the pages of a local Clerk; it has the cookies that it got."""
-
-    def __init__(self, emulator: Emulator, host: str = HOST) -> None:
-        self.emulator = emulator
-        self.http = TestApp(emulator, extra_environ={"HTTP_HOST": host})
-
-    def open(self, page: str = "sign-in", back: str | None = BACK, **query: str) -> TestResponse:
-        parameters: dict[str, Any] = {"redirect_url": back, **query}
-        given = {name: text for name, text in parameters.items() if text is not None}
-        return self.http.get(f"/{page}", params=given, headers=HTML, expect_errors=True)
-
-    def send(
-        self, page: TestResponse, headers: dict[str, str] | None = None, **fields: Any
-    ) -> TestResponse:
-        """Send the form of a page as its browser would, but for what is said otherwise."""
-        token = next(iter(re.findall('name="form_token" value="([^"]*)"', page.text)), "")
-        entered = {"form_token": token, **fields}
-        given = {name: value for name, value in entered.items() if value is not ...}
-        return self.http.post(
-            page.request.url,
-            given,
-            headers={**HTML, **OURS, **(headers or {})},
-            expect_errors=True,
-        )
-
-    def sign_in(self, **fields: Any) -> TestResponse:
-        return self.send(self.open(), **{**ADA, **fields})
-
-    def living(self) -> int:
-        """How many sessions there are beside the ready-made one."""
-        return len(self.emulator.sessions(status="active")) - 1
+PAGES = ["sign-in", "sign-out", "choose", "choose-organization"]
 
 
 @pytest.fixture
 def visitor() -> Visitor:
-    return Visitor(Emulator(publishable_key=PUBLISHABLE_TEST, clock=lambda: float(NOW)))
+    return Visitor(local_clerk())
 
 
 @pytest.fixture
 def in_production() -> Visitor:
-    return Visitor(Emulator(publishable_key=PUBLISHABLE_LIVE, clock=lambda: float(NOW)))
-
-
-def html_of(page: TestResponse) -> Any:
-    """A page as BeautifulSoup reads it."""
-    return page.html
+    return Visitor(local_clerk(PUBLISHABLE_LIVE))
 
 
 def every_page(visitor: Visitor) -> list[TestResponse]:
@@ -83,12 +40,11 @@ def every_page(visitor: Visitor) -> list[TestResponse]:
     visitor.sign_in()
     return [
         wrong,
-        visitor.open(),
         visitor.open(back=None),
-        visitor.open("sign-out"),
         visitor.open(back="http://evil.example/"),
-        Visitor(visitor.emulator).open(),
-        Visitor(visitor.emulator).open("sign-out", back=None),
+        *(visitor.open(name) for name in PAGES),
+        *(Visitor(visitor.emulator).open(name) for name in PAGES),
+        *(Visitor(visitor.emulator).open(name, back=None) for name in PAGES),
     ]
 
 
@@ -111,6 +67,8 @@ def test_every_field_has_a_label_and_every_page_a_language_and_a_title(visitor: 
         "Sign in – local Clerk",
         "Error: sign in – local Clerk",
         "Sign out – local Clerk",
+        "Choose an account – local Clerk",
+        "Choose an organization – local Clerk",
         "Error – local Clerk",
     }
 
@@ -155,16 +113,46 @@ def test_a_form_may_lead_to_the_application_it_is_for(visitor: Visitor) -> None:
     loopback = "http://127.0.0.1:* http://localhost:*"
     assert form_action(visitor.open()) == f"form-action 'self' http://127.0.0.1:8000 {loopback}"
     assert form_action(visitor.open(back=None)) == "form-action 'self'"
+    by_number = visitor.open(back="https://[::1]:8000/")  # which a policy cannot say
+    assert form_action(by_number) == f"form-action 'self' https: {loopback}"
 
 
-def test_head_is_the_page_without_its_text(visitor: Visitor) -> None:
-    answer = visitor.http.head("/sign-in")
+@pytest.mark.parametrize("name", PAGES)
+def test_links_between_the_pages_remember_where_one_came_from(visitor: Visitor, name: str) -> None:
+    def links(page: TestResponse) -> list[str]:
+        found = [urlsplit(link["href"]) for link in html_of(page).find_all("a")]
+        return [link.query for link in found if link.path in PAGES]
+
+    kept = urlencode({"redirect_url": BACK})
+    assert all(query == kept for query in links(visitor.open(name)))
+    assert all(query == "" for query in links(visitor.open(name, back=None)))
+    visitor.sign_in()
+    found = links(visitor.open(name, unknown="x"))
+    assert found or name == "sign-out"  # which leads back at once
+    assert all(query.partition("&session_id=")[0] == kept for query in found)
+
+
+def test_a_browser_that_is_known_by_its_address_stays_so_from_page_to_page(
+    visitor: Visitor,
+) -> None:
+    token = visitor.sign_in().headers["Location"].rpartition("=")[2]
+    visitor.http.reset()
+    page = visitor.open(__clerk_db_jwt=token)
+    link = html_of(page).find("a", string="Manage accounts")["href"]
+    assert "Ada Lovelace" in visitor.http.get(f"/{link}").text
+    strangers = visitor.open(__clerk_db_jwt="dvb_unknown")
+    assert "dvb_unknown" not in strangers.text
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_head_is_the_page_without_its_text(visitor: Visitor, name: str) -> None:
+    answer = visitor.http.head(f"/{name}")
     assert (answer.status_int, answer.body) == (200, b"")
 
 
-@pytest.mark.parametrize("path", ["/sign-in", "/sign-out"])
-def test_other_methods_are_refused(visitor: Visitor, path: str) -> None:
-    answer = visitor.http.put(path, expect_errors=True)
+@pytest.mark.parametrize("name", PAGES)
+def test_other_methods_are_refused(visitor: Visitor, name: str) -> None:
+    answer = visitor.http.put(f"/{name}", expect_errors=True)
     assert (answer.status_int, answer.headers["Allow"]) == (405, "GET, POST")
 
 
@@ -298,6 +286,36 @@ def test_a_wrong_entry_is_marked_at_its_field(
     assert visitor.living() == 0
 
 
+@pytest.mark.parametrize("nothing", ["", "  ", ...])
+def test_all_fields_that_are_wrong_are_marked_and_the_first_has_the_focus(
+    visitor: Visitor, nothing: Any
+) -> None:
+    page = visitor.sign_in(identifier=nothing, password="")
+    fields = html_of(page).find_all("input", attrs={"aria-invalid": "true"})
+    assert page.status_int == 422
+    assert [field["name"] for field in fields] == ["identifier", "password"]
+    assert [field.has_attr("autofocus") for field in fields] == [True, False]
+    texts = [html_of(page).find(id=field["aria-describedby"]).string for field in fields]
+    assert texts == ["Enter your email address or username.", "Enter your password."]
+
+
+@pytest.mark.parametrize("wrong", ["identifier", "password"])
+def test_beside_other_accounts_a_wrong_field_has_the_focus_all_the_same(
+    visitor: Visitor, wrong: str
+) -> None:
+    visitor.sign_in()
+    assert html_of(visitor.open()).find(attrs={"autofocus": True}) is None
+    page = visitor.sign_in(**{wrong: "unknown"})
+    assert [one["name"] for one in html_of(page).find_all(attrs={"autofocus": True})] == [wrong]
+
+
+def test_a_problem_of_the_whole_form_is_an_alert_and_of_no_field(visitor: Visitor) -> None:
+    page = visitor.send(visitor.open(), form_token="x", **{**ADA, "password": "x"})
+    assert html_of(page).find_all(attrs={"aria-invalid": True}) == []
+    assert "again" in html_of(page).find(attrs={"role": "alert"}).string
+    assert html_of(page).title.string.startswith("Error: ")
+
+
 def test_what_was_entered_is_still_there_but_the_password(visitor: Visitor) -> None:
     page = visitor.sign_in(identifier="ada@example.com", password="wrong-secret")
     assert html_of(page).find(id="identifier")["value"] == "ada@example.com"
@@ -334,7 +352,7 @@ def test_what_people_enter_stays_text(visitor: Visitor) -> None:
     [ada] = visitor.emulator.users()
     visitor.emulator.update_user(ada["id"], first_name=HOSTILE)
     visitor.sign_in()
-    pages = [visitor.sign_in(identifier=HOSTILE), visitor.open(), visitor.open("sign-out")]
+    pages = [visitor.sign_in(identifier=HOSTILE), *map(visitor.open, PAGES)]
     assert html_of(pages[0]).find(id="identifier")["value"] == HOSTILE
     for page in pages:
         assert html_of(page).find_all("script") == []
@@ -344,8 +362,10 @@ def test_what_people_enter_stays_text(visitor: Visitor) -> None:
 
 def test_the_address_of_the_application_stays_text(visitor: Visitor) -> None:
     back = f'http://127.0.0.1:8000/?"><script>alert(1)</script>&{HOSTILE}'
-    for name in ("sign-in", "sign-out"):
+    visitor.sign_in()
+    for name in PAGES:
         page = visitor.open(name, back=back)
+        assert page.status_int == 200
         assert html_of(page).find_all("script") == []
 
 
@@ -431,7 +451,7 @@ def test_a_browser_that_does_not_tell_where_a_form_was_sent_from_can_sign_in(
 # Where nobody is sent
 
 
-@pytest.mark.parametrize("name", ["sign-in", "sign-out"])
+@pytest.mark.parametrize("name", PAGES)
 @pytest.mark.parametrize(
     "back",
     [
@@ -451,7 +471,7 @@ def test_nobody_is_sent_elsewhere(visitor: Visitor, name: str, back: str) -> Non
     assert "redirect_url_" in html_of(page).find(attrs={"class": "code"}).string
     form = visitor.open(name)
     form.request.path_info, form.request.query_string = f"/{name}", f"redirect_url={quote(back)}"
-    fields: dict[str, Any] = {} if name == "sign-out" else ADA
+    fields: dict[str, Any] = ADA if name == "sign-in" else {}
     answer = visitor.send(form, **fields)
     assert answer.status_int == page.status_int
     assert "Location" not in answer.headers
@@ -482,7 +502,7 @@ def test_in_production_the_application_must_share_cookies(in_production: Visitor
         ("form_token=x", "multipart/form-data; boundary=x", 400),
     ],
 )
-@pytest.mark.parametrize("name", ["sign-in", "sign-out"])
+@pytest.mark.parametrize("name", PAGES)
 def test_nonsense_is_refused(
     visitor: Visitor, name: str, body: str, content_type: str, status: int
 ) -> None:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from clerk_wsgi import ApiError, Clerk
+from clerk_wsgi import ApiError
 from clerk_wsgi.emulator import forge
-from clerk_wsgi.testing import Emulator, in_process
+from clerk_wsgi.testing import Emulator, FrozenClock, clerk_for
 
 from .asking import FORM, JSON, WAYS, Asker, asking, found, refused
 
@@ -205,13 +205,13 @@ def test_nothing_is_told_or_done_without_the_key(
 
 
 def test_time_ends_a_session() -> None:
-    now = [NOW]
-    with asking(clock=lambda: now[0]) as clerk:
+    clock = FrozenClock(NOW)
+    with asking(clock=clock) as clerk:
         [session] = clerk.emulator.sessions()
         path = f"/v1/sessions/{session['id']}"
-        now[0] = NOW + 7 * DAY - 1
+        clock.now = NOW + 7 * DAY - 1
         assert found(clerk.get(path))["status"] == "active"
-        now[0] = NOW + 7 * DAY
+        clock.now = NOW + 7 * DAY
         assert found(clerk.get(path)) == {**session, "status": "expired"}
         assert found(clerk.get("/v1/sessions", status="active")) == []
         assert len(found(clerk.get("/v1/sessions", status="expired"))) == 1
@@ -226,13 +226,13 @@ def test_time_ends_a_session() -> None:
 
 
 def test_a_session_can_be_abandoned_before_it_expires() -> None:
-    now = [NOW]
-    emulator = Emulator(clock=lambda: now[0])
+    clock = FrozenClock(NOW)
+    emulator = Emulator(clock=clock)
     [user] = emulator.users()
     milliseconds = int(NOW * 1000)
     session = emulator.create_session(user["id"], abandon_at=milliseconds + 1000)
     over = emulator.create_session(user["id"], abandon_at=milliseconds, status="revoked")
-    now[0] += 1
+    clock.tick(1)
     assert emulator.session(session["id"])["status"] == "abandoned"
     assert emulator.session(over["id"])["status"] == "revoked"
 
@@ -250,10 +250,31 @@ def test_a_session_is_started_on_a_client_of_its_own(clerk: Asker, user_id: str)
 
 
 def test_a_session_may_have_an_organization(clerk: Asker, user_id: str) -> None:
-    answer = clerk.post("/v1/sessions", user_id=user_id, active_organization_id="org_1")
-    assert found(answer)["last_active_organization_id"] == "org_1"
+    acme = clerk.emulator.create_organization("Acme")["id"]
+    clerk.emulator.add_member(acme, user_id)
+    answer = clerk.post("/v1/sessions", user_id=user_id, active_organization_id=acme)
+    session = found(answer)
+    assert session["last_active_organization_id"] == acme
+    token = found(clerk.post(f"/v1/sessions/{session['id']}/tokens"))["jwt"]
+    claims = clerk.emulator.read_session_token(token)
+    assert claims is not None
+    assert claims["o"]["id"] == acme
     answer = clerk.post("/v1/sessions", user_id=user_id, active_organization_id=None)
     assert found(answer)["last_active_organization_id"] is None
+
+
+@pytest.mark.parametrize("which", ["org_x", "", "user_x", "\0", "é", "of others", "by slug"])
+def test_an_organization_that_the_user_is_not_in_starts_no_session(
+    clerk: Asker, user_id: str, which: str
+) -> None:
+    other, mine = (clerk.emulator.create_organization("Acme") for _ in range(2))
+    clerk.emulator.add_member(mine["id"], user_id)
+    organization = {"of others": other["id"], "by slug": mine["slug"]}.get(which, which)
+    before = len(clerk.emulator.sessions()), len(clerk.emulator.clients())
+    answer = clerk.post("/v1/sessions", user_id=user_id, active_organization_id=organization)
+    error = refused(answer, 404, "organization_not_found_or_unauthorized")
+    assert organization not in error["long_message"] or not organization
+    assert (len(clerk.emulator.sessions()), len(clerk.emulator.clients())) == before
 
 
 @pytest.mark.parametrize(
@@ -357,21 +378,21 @@ def test_an_active_session_is_verified_by_its_token(
 
 
 def test_a_token_counts_until_the_second_in_which_it_expires() -> None:
-    now = [NOW]
-    with asking(clock=lambda: now[0]) as clerk:
+    clock = FrozenClock(NOW)
+    with asking(clock=clock) as clerk:
         [session] = clerk.emulator.sessions()
         token = token_of(clerk, session, expires_in=60)
         for age, status in ((-10, 200), (0, 200), (59.9, 200), (60, 400), (-11, 400), (3600, 400)):
-            now[0] = NOW + age
+            clock.now = NOW + age
             assert verify(clerk, session, token).status_code == status, age
 
 
 def test_a_client_token_does_not_expire() -> None:
-    now = [NOW]
-    with asking(clock=lambda: now[0]) as clerk:
+    clock = FrozenClock(NOW)
+    with asking(clock=clock) as clerk:
         [session] = clerk.emulator.sessions()
         token = clerk.emulator.client_token(session["client_id"])
-        now[0] += 6 * DAY
+        clock.tick(6 * DAY)
         assert verify(clerk, session, token).status_code == 200
 
 
@@ -553,21 +574,20 @@ def test_applications_notice_no_difference(mode: str) -> None:
     emulator = Emulator(verify_endpoints=mode)
     [session] = emulator.sessions()
     token = emulator.session_token(session["id"])
-    with in_process(emulator) as http:
-        clerk = Clerk(secret_key=emulator.secret_key, http=http, dotenv=False)
-        verified = clerk.sessions.verify_session(session["id"], token)
-        assert (verified.id, verified.user_id) == (session["id"], session["user_id"])
-        for bad, status in (
-            (forge(token), 400),
-            (emulator.session_token(session["id"], sid="x"), 400),
-        ):
-            with pytest.raises(ApiError) as caught:
-                clerk.sessions.verify_session(session["id"], bad)
-            assert caught.value.status_code == status
-        clerk.sessions.revoke(session["id"])
+    clerk = clerk_for(emulator)
+    verified = clerk.sessions.verify_session(session["id"], token)
+    assert (verified.id, verified.user_id) == (session["id"], session["user_id"])
+    for bad, status in (
+        (forge(token), 400),
+        (emulator.session_token(session["id"], sid="x"), 400),
+    ):
         with pytest.raises(ApiError) as caught:
-            clerk.sessions.verify_session(session["id"], token)
-        assert caught.value.status_code == 401
+            clerk.sessions.verify_session(session["id"], bad)
+        assert caught.value.status_code == status
+    clerk.sessions.revoke(session["id"])
+    with pytest.raises(ApiError) as caught:
+        clerk.sessions.verify_session(session["id"], token)
+    assert caught.value.status_code == 401
 
 
 # Many at once

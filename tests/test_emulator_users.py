@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from clerk_wsgi import ApiError, Clerk
+from clerk_wsgi import ApiError
 from clerk_wsgi.emulator import NotFound
-from clerk_wsgi.testing import Emulator, in_process
+from clerk_wsgi.testing import Emulator, FrozenClock, clerk_for
 
 from .asking import JSON, WAYS, Asker, asking, found, refused
 
@@ -39,10 +39,10 @@ def shared() -> Iterator[Asker]:
 @pytest.fixture(scope="module")
 def people() -> Iterator[Asker]:
     """A local Clerk with Ada and three others, a second apart."""
-    now = [NOW]
-    with asking(clock=lambda: now[0]) as asker:
+    clock = FrozenClock(NOW)
+    with asking(clock=clock) as asker:
         emulator = asker.emulator
-        now[0] += 1
+        clock.tick(1)
         emulator.create_user(
             id="user_grace",
             first_name="Grace",
@@ -52,7 +52,7 @@ def people() -> Iterator[Asker]:
             email_address="Grace@example.com",
             last_sign_in_at=MS + 5000,
         )
-        now[0] += 1
+        clock.tick(1)
         emulator.create_user(
             id="user_alan",
             first_name="Alan",
@@ -61,7 +61,7 @@ def people() -> Iterator[Asker]:
             last_active_at=None,
             external_accounts=[{"provider": "oauth_google", "provider_user_id": "12345"}],
         )
-        now[0] += 1
+        clock.tick(1)
         fields = {"username": "zuse-z4", "phone_number": ["+4930123456"], "web3_wallet": [WALLET]}
         found(asker.post("/v1/users", external_id="+4", **fields))
         yield asker
@@ -555,10 +555,10 @@ def test_a_user_is_changed_where_something_was_said(clerk: Asker) -> None:
 
 
 def test_a_change_says_when() -> None:
-    now = [NOW]
-    with asking(clock=lambda: now[0]) as clerk:
+    clock = FrozenClock(NOW)
+    with asking(clock=clock) as clerk:
         [ada] = clerk.emulator.users()
-        now[0] += 10
+        clock.tick(10)
         changed = found(clerk.patch(f"/v1/users/{ada['id']}", created_at="2001-09-09T01:46:40Z"))
         assert changed["updated_at"] == MS + 10_000
         assert changed["created_at"] == 1_000_000_000_000
@@ -767,17 +767,14 @@ def test_users_are_changed_and_deleted_in_python() -> None:
 
 def test_applications_do_the_same_with_our_own_client() -> None:
     emulator = Emulator()
-    with in_process(emulator) as http:
-        clerk = Clerk(secret_key=emulator.secret_key, http=http, dotenv=False)
-        grace = clerk.users.create(email_address=["grace@example.com"], first_name="Grace")
-        assert [user.id for user in clerk.users.list(email_address="grace@example.com")] == [
-            grace.id
-        ]
-        assert clerk.users.count() == 2
-        assert clerk.users.update(grace.id, last_name="Hopper").last_name == "Hopper"
-        assert clerk.users.get(grace.id).primary_email_address is not None
-        with pytest.raises(ApiError) as caught:
-            clerk.users.create(email_address=["grace@example.com"])
-        assert caught.value.status_code == 422
-        clerk.users.delete(grace.id)
-        assert clerk.users.count() == 1
+    clerk = clerk_for(emulator)
+    grace = clerk.users.create(email_address=["grace@example.com"], first_name="Grace")
+    assert [user.id for user in clerk.users.list(email_address="grace@example.com")] == [grace.id]
+    assert clerk.users.count() == 2
+    assert clerk.users.update(grace.id, last_name="Hopper").last_name == "Hopper"
+    assert clerk.users.get(grace.id).primary_email_address is not None
+    with pytest.raises(ApiError) as caught:
+        clerk.users.create(email_address=["grace@example.com"])
+    assert caught.value.status_code == 422
+    clerk.users.delete(grace.id)
+    assert clerk.users.count() == 1

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from clerk_wsgi.testing import start_emulator
+from clerk_wsgi.testing import sign_in, start_emulator
 
 from .gunicorns import gunicorn
 
@@ -44,10 +44,10 @@ class Caller:
     """Calls one address of an example as somebody."""
 
     def __init__(self, url: str, clerk: RunningEmulator) -> None:
+        who = sign_in(clerk.emulator, expires_in=3600)
         self.url = url
-        self.user_id = clerk.emulator.create_user()["id"]
-        self.session_id = clerk.emulator.create_session(self.user_id)["id"]
-        self.token = clerk.emulator.session_token(self.session_id, expires_in=3600)
+        self.user_id, self.session_id = who.user["id"], who.session["id"]
+        self.token = who.token
 
     def get(self, path: str, **options: Any) -> requests.Response:
         return self.ask("GET", path, **options)

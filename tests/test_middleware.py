@@ -18,9 +18,9 @@ from clerk_wsgi import (
     ClerkUnavailable,
     ConfigurationError,
     Handshake,
+    MachineAuth,
     Session,
     SignedIn,
-    SignedOut,
     Unauthenticated,
     get_auth,
     get_session,
@@ -28,34 +28,42 @@ from clerk_wsgi import (
     set_default,
     with_session,
 )
-from clerk_wsgi.machine_auth import MachineAuth
+from clerk_wsgi.middleware import _additions, _has_location, _redirect
+from clerk_wsgi.refusals import error_of
+from clerk_wsgi.testing import bearer as bearer_of
+from clerk_wsgi.testing import clerk_for
 
-from .minting import ISSUER_TEST, NOW, PUBLISHABLE_TEST
+from .minting import ISSUER_TEST, NOW, PUBLISHABLE_TEST, Minter
 from .wrapping import (
     Answer,
     App,
-    Decided,
+    Case,
     bearer,
+    by_handshake,
     clerk,
+    cut_off,
     full_environ,
     minter,
     serve,
-    signed_in_with,
-    signed_out_with,
+    signed_in,
+    without_keys,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator
     from types import TracebackType
 
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-    from clerk_wsgi import RequestState
+    from clerk_wsgi.testing import Emulator, Tokens
 
     Wrap = Callable[..., ClerkMiddleware]
 
 EVERY_WRAPPER = pytest.mark.parametrize("wrap", [ClerkMiddleware, with_session, require_session])
-COOKIE = ("Set-Cookie", "__session=new; Path=/")
+METHODS = ("GET", "HEAD", "POST", "OPTIONS", "BREW")
+TOKEN = minter().token()
+COOKIE = ("Set-Cookie", f"__session={TOKEN}; Path=/")
+GONE = ("Set-Cookie", "__session=; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT")
 OTHER_COOKIE = ("Set-Cookie", "__client_uat=1; Path=/")
 CORS = ("Access-Control-Allow-Origin", "null")
 NO_STORE = ("Cache-Control", "no-store")
@@ -152,43 +160,50 @@ def test_the_application_finds_nobody_in_a_signed_out_request() -> None:
     assert found["clerk.state"].status == "signed-out"
 
 
-def test_an_accepted_machine_token_passes_without_a_session() -> None:
-    auth = MachineAuth(token_type="api_key", is_authenticated=True, subject="user_9")
+def test_an_accepted_machine_token_passes_without_a_session(
+    clerk_emulator: Emulator, clerk_tokens: Tokens
+) -> None:
+    key = bearer_of(clerk_tokens.api_key())
+    mine = clerk_for(clerk_emulator, accepts_token="api_key")
     app = App()
-    wrapped = require_session(app, Decided(SignedIn.of_machine("ak_x", auth)), remote_user=True)
-    assert serve(wrapped, REMOTE_USER="alice").status == "200 OK"
-    assert app.environ["clerk.session"] is None
-    assert app.environ["clerk.auth"] is auth
-    assert "REMOTE_USER" not in app.environ
+    wrapped = require_session(app, mine, remote_user=True)
+    assert serve(wrapped, **key.environ, REMOTE_USER="alice").status == "200 OK"
+    found = app.environ
+    assert found["clerk.session"] is None
+    assert found["clerk.auth"] is found["clerk.state"].auth
+    assert isinstance(found["clerk.auth"], MachineAuth)
+    assert found["clerk.auth"].subject == clerk_tokens.user["id"]
+    assert "REMOTE_USER" not in found
 
 
+FORGED_STATE = SignedIn.from_claims("forged", {"sub": "user_forged", "sid": "sess_forged"})
 FORGED = {
     "clerk.session": "forged",
     "clerk.auth": "forged",
     "clerk.error": "forged",
     "clerk.instance": "forged",
-    "clerk.state": signed_in_with(),
-    "clerk._decision": ("forged", signed_in_with()),
+    "clerk.state": FORGED_STATE,
+    "clerk._decision": ("forged", FORGED_STATE),
 }
 
 
 @EVERY_WRAPPER
-@pytest.mark.parametrize("state", [signed_out_with(), signed_in_with()], ids=lambda s: s.status)
-def test_whatever_claimed_to_come_from_us_is_overwritten(wrap: Wrap, state: RequestState) -> None:
-    mine = Decided(state)
+@pytest.mark.parametrize("case", [Case(clerk=clerk()), signed_in()], ids=lambda c: c.state.status)
+def test_whatever_claimed_to_come_from_us_is_overwritten(wrap: Wrap, case: Case) -> None:
     environ = full_environ(**FORGED)
-    serve(wrap(App(), mine), environ)
+    serve(case.wrap(wrap, App()), environ)
+    state = environ["clerk.state"]
+    assert state == case.state
     assert environ["clerk.session"] is state.session
     assert environ["clerk.auth"] is state.auth
-    assert environ["clerk.state"] is state
-    assert environ["clerk.instance"] is mine
+    assert environ["clerk.instance"] is case.clerk
     assert environ["clerk.error"] != "forged"
 
 
 def test_a_redirected_request_has_no_forged_keys_left_either() -> None:
     environ = full_environ(**FORGED)
-    state = Handshake(reason="dev-browser-missing", extra_headers=(TO_CLERK,))
-    serve(require_session(App(), Decided(state)), environ)
+    answer = serve(PAGE_LOAD.wrap(require_session, App()), environ)
+    assert answer.status == "307 Temporary Redirect"
     assert environ["clerk.session"] is environ["clerk.auth"] is environ["clerk.error"] is None
 
 
@@ -259,16 +274,23 @@ def test_remote_user_is_removed_if_asked_for_and_nobody_is_signed_in(keys: dict[
 # --- two wrappers around one application
 
 
-class Counting(Clerk):
-    """A real instance that counts its decisions."""
+class Counting:
+    """A real instance and how often it has decided: each decision looks at the clock once."""
 
     def __init__(self) -> None:
-        super().__init__(jwt_key=minter().pem, dotenv=False)
+        self.clerk = Clerk(jwt_key=minter().pem, dotenv=False, clock=self._tell)
         self.decisions = 0
 
-    def authenticate(self, environ: Mapping[str, Any]) -> RequestState:
+    def _tell(self) -> float:
         self.decisions += 1
-        return super().authenticate(environ)
+        return NOW
+
+
+def test_decisions_are_counted() -> None:
+    mine = Counting()
+    for number, keys in enumerate([{}, bearer(), bearer(), {"HTTP_COOKIE": "__session=x"}]):
+        mine.clerk.authenticate(full_environ(**keys))
+        assert mine.decisions == number + 1
 
 
 def between(app: Any, **changes: str | None) -> Any:
@@ -287,7 +309,7 @@ def between(app: Any, **changes: str | None) -> Any:
 def test_a_second_wrapper_of_the_same_instance_takes_the_decision_over() -> None:
     mine = Counting()
     app = App()
-    serve(with_session(with_session(app, mine), mine))
+    serve(with_session(with_session(app, mine.clerk), mine.clerk))
     assert mine.decisions == 1
     assert app.environ["clerk.session"] is None
 
@@ -295,14 +317,14 @@ def test_a_second_wrapper_of_the_same_instance_takes_the_decision_over() -> None
 def test_a_strict_wrapper_inside_a_lax_one_is_strict() -> None:
     mine = Counting()
     app = App()
-    answer = serve(with_session(require_session(app, mine), mine))
+    answer = serve(with_session(require_session(app, mine.clerk), mine.clerk))
     assert (answer.status, app.calls, mine.decisions) == ("401 Unauthorized", 0, 1)
 
 
 def test_a_mount_that_moves_the_path_does_not_change_the_question() -> None:
     mine = Counting()
-    inner = between(with_session(App(), mine), SCRIPT_NAME="/shop", PATH_INFO="/cart")
-    serve(with_session(inner, mine), PATH_INFO="/shop/cart")
+    inner = between(with_session(App(), mine.clerk), SCRIPT_NAME="/shop", PATH_INFO="/cart")
+    serve(with_session(inner, mine.clerk), PATH_INFO="/shop/cart")
     assert mine.decisions == 1
 
 
@@ -328,8 +350,8 @@ def test_a_mount_that_moves_the_path_does_not_change_the_question() -> None:
 )
 def test_a_changed_question_is_decided_anew(changes: dict[str, str | None]) -> None:
     mine = Counting()
-    inner = between(with_session(App(), mine), **changes)
-    serve(with_session(inner, mine), **bearer())
+    inner = between(with_session(App(), mine.clerk), **changes)
+    serve(with_session(inner, mine.clerk), **bearer())
     assert mine.decisions == 2
 
 
@@ -342,29 +364,32 @@ def test_who_signs_out_on_the_way_in_is_signed_out_inside() -> None:
 
 
 def test_another_instance_decides_for_itself_and_overwrites() -> None:
-    outer, inner = Counting(), Decided(signed_out_with())
+    counting = Counting()
+    outer, inner = counting.clerk, Clerk(jwt_key=Minter().pem, dotenv=False)
     app = App()
     serve(with_session(with_session(with_session(app, outer), inner), outer), **bearer())
-    assert outer.decisions == 2
+    assert counting.decisions == 2
     assert app.environ["clerk.instance"] is outer
+    assert app.environ["clerk.session"] is not None
     serve(with_session(with_session(app, inner), outer), **bearer())
     assert app.environs[1]["clerk.session"] is None
 
 
 def test_two_wrappers_side_by_side_send_the_cookies_once_each() -> None:
-    mine = Decided(signed_in_with(COOKIE))
-    first, second = with_session(App(), mine), with_session(App(), mine)
+    case = by_handshake(COOKIE[1])
+    first, second = (case.wrap(with_session, App()) for _ in range(2))
     environ = full_environ()
     serve(first, environ)
     assert serve(second, environ).all("Set-Cookie") == [COOKIE[1]]
 
 
 def test_one_wrapper_inside_another_sends_the_cookies_once() -> None:
-    mine = Decided(signed_out_with(COOKIE, OTHER_COOKIE))
-    lax = serve(with_session(with_session(App(), mine), mine))
-    strict = serve(with_session(require_session(App(), mine), mine, debug_headers=True))
+    case = by_handshake(GONE[1], OTHER_COOKIE[1])
+    mine = case.clerk
+    lax = serve(case.wrap(with_session, with_session(App(), mine)))
+    strict = serve(case.wrap(with_session, require_session(App(), mine), debug_headers=True))
     for answer in (lax, strict):
-        assert answer.all("Set-Cookie") == [COOKIE[1], OTHER_COOKIE[1]]
+        assert answer.all("Set-Cookie") == [GONE[1], OTHER_COOKIE[1]]
         assert answer.all("Cache-Control") == ["private, no-store"]
     assert strict.all("X-Clerk-Auth-Status") == ["signed-out"]
 
@@ -372,36 +397,55 @@ def test_one_wrapper_inside_another_sends_the_cookies_once() -> None:
 # --- the wrapper's own redirect
 
 
-def redirecting(*headers: tuple[str, str]) -> list[RequestState]:
-    """Return a handshake and the ends of one in development: each carries a ``Location``."""
-    return [
-        Handshake(reason="dev-browser-missing", message="Go.", extra_headers=(TO_CLERK, *headers)),
-        signed_in_with(*headers, TO_CLERK),
-        signed_out_with(*headers, TO_CLERK),
-    ]
+PAGE_LOAD = Case(
+    clerk=Clerk(jwt_key=minter().pem, publishable_key=PUBLISHABLE_TEST, dotenv=False),
+    keys={"HTTP_SEC_FETCH_DEST": "document"},
+)
+# A handshake begins with a page load alone, and ends whatever the method: in development the
+# browser is then sent to an address without what it brought.
+REDIRECTED = [
+    (PAGE_LOAD, ["GET"]),
+    *(
+        (by_handshake(line, OTHER_COOKIE[1], key=PUBLISHABLE_TEST), METHODS)
+        for line in (COOKIE[1], GONE[1])
+    ),
+]
 
 
 @EVERY_WRAPPER
-@pytest.mark.parametrize("state", redirecting(COOKIE, NO_STORE, CORS), ids=lambda s: s.status)
-@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "OPTIONS", "BREW"])
+@pytest.mark.parametrize(
+    ("case", "method"),
+    [(case, method) for case, methods in REDIRECTED for method in methods],
+    ids=lambda one: one if isinstance(one, str) else one.state.status,
+)
 def test_a_state_with_a_location_is_a_307_whatever_the_method(
-    wrap: Wrap, state: RequestState, method: str
+    wrap: Wrap, case: Case, method: str
 ) -> None:
     app = App()
-    wrapped = wrap(app, Decided(state), lambda _: pytest.fail("not asked"))
+    wrapped = case.wrap(wrap, app, lambda _: pytest.fail("not asked"))
     answer = serve(wrapped, REQUEST_METHOD=method)
     assert (answer.status, answer.body, app.calls) == ("307 Temporary Redirect", b"", 0)
     assert answer.one("Content-Length") == "0"
     assert answer.one("Content-Type")
-    assert answer.headers[: len(state.headers)] == state.headers
+    headers = case.state.headers
+    assert answer.headers[: len(headers)] == headers
     assert answer.one("Cache-Control") == "no-store"
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_redirect_itself_is_the_same_for_every_method(method: str) -> None:
+    for headers in ([TO_CLERK, COOKIE, NO_STORE, CORS], [COOKIE, CORS, TO_CLERK]):
+        answer = serve(_redirect(headers), REQUEST_METHOD=method)
+        assert (answer.status, answer.body) == ("307 Temporary Redirect", b"")
+        assert answer.one("Content-Length") == "0"
+        assert answer.headers[: len(headers)] == headers
+        assert answer.one("Cache-Control") == "no-store"
 
 
 @EVERY_WRAPPER
 def test_a_browser_without_a_dev_browser_is_sent_to_clerk_and_back(wrap: Wrap) -> None:
     app = App()
-    mine = Clerk(jwt_key=minter().pem, publishable_key=PUBLISHABLE_TEST, dotenv=False)
-    wrapped = wrap(app, mine)
+    wrapped = wrap(app, PAGE_LOAD.clerk)
     answer = serve(wrapped, HTTP_SEC_FETCH_DEST="document")
     assert (answer.status, answer.body, app.calls) == ("307 Temporary Redirect", b"", 0)
     assert answer.one("Location").startswith(f"{ISSUER_TEST}/v1/client/handshake?redirect_url=")
@@ -411,66 +455,75 @@ def test_a_browser_without_a_dev_browser_is_sent_to_clerk_and_back(wrap: Wrap) -
 
 
 def test_a_redirect_says_why_and_is_never_cached() -> None:
-    handshake, *_ = redirecting()
-    answer = serve(with_session(App(), Decided(handshake)))
+    answer = serve(PAGE_LOAD.wrap(with_session, App()))
     assert answer.one("x-clerk-auth-reason") == "dev-browser-missing"
     assert answer.one("Cache-Control") == "no-store"
 
 
 def test_the_name_of_a_location_counts_in_any_case() -> None:
-    state = signed_in_with(("location", "https://clerk.example.com/"))
-    assert serve(with_session(App(), Decided(state))).status == "307 Temporary Redirect"
+    for name in ("location", "Location", "LOCATION"):
+        assert _has_location([COOKIE, (name, "https://clerk.example.com/")])
+    assert not _has_location([COOKIE, ("X-Location", "https://clerk.example.com/")])
 
 
 def test_a_handshake_that_leads_nowhere_is_a_refusal() -> None:
     state = Handshake(reason="dev-browser-missing", extra_headers=())
-    answer = serve(require_session(App(), Decided(state)))
-    assert answer.status == "401 Unauthorized"
+    assert not _has_location(state.headers)
+    error = error_of(state)
+    assert isinstance(error, Unauthenticated)
+    assert (error.status_code, error.reason) == (401, "dev-browser-missing")
 
 
 # --- cookies on what is sent
 
 
-def sends_cookies(answer: Answer) -> None:
-    assert answer.all("Set-Cookie")[-2:] == [COOKIE[1], OTHER_COOKIE[1]]
+def sends_cookies(answer: Answer, case: Case) -> None:
+    """The cookies of the state are sent, and nothing else of it."""
+    cookies = [value for name, value in case.state.headers if name == "Set-Cookie"]
+    assert len(cookies) == 2
+    assert CORS in case.state.headers
+    assert answer.all("Set-Cookie")[-2:] == cookies
     assert answer.all("Cache-Control") == ["private, no-store"]
     assert answer.all("Access-Control-Allow-Origin") == []
-    assert answer.all("X-Other") == []
-
-
-SENT = (CORS, COOKIE, ("X-Other", "1"), OTHER_COOKIE, NO_STORE)
+    assert answer.all("Access-Control-Allow-Credentials") == []
 
 
 def test_the_cookies_of_a_signed_in_state_go_on_the_applications_response() -> None:
-    answer = serve(with_session(App(), Decided(signed_in_with(*SENT))))
-    sends_cookies(answer)
+    case = by_handshake(COOKIE[1], OTHER_COOKIE[1])
+    answer = serve(case.wrap(with_session, App()))
+    sends_cookies(answer, case)
     assert (answer.status, answer.body) == ("200 OK", b"hello")
 
 
 def test_the_cookies_of_a_signed_out_state_go_on_the_applications_response() -> None:
-    sends_cookies(serve(with_session(App(), Decided(signed_out_with(*SENT)))))
+    case = by_handshake(GONE[1], OTHER_COOKIE[1])
+    sends_cookies(serve(case.wrap(with_session, App())), case)
 
 
 @pytest.mark.parametrize(
-    ("reason", "status"),
+    ("case", "reason", "status"),
     [
-        ("session-token-missing", "401 Unauthorized"),
-        ("jwk-remote-failed-to-load", "503 Service Unavailable"),
+        (by_handshake(GONE[1], OTHER_COOKIE[1]), "session-token-missing", "401 Unauthorized"),
+        (
+            cut_off(COOKIE[1], OTHER_COOKIE[1]),
+            "session-verification-failed",
+            "503 Service Unavailable",
+        ),
     ],
 )
-def test_the_cookies_of_a_state_go_on_an_error_response(reason: str, status: str) -> None:
-    answer = serve(require_session(App(), Decided(signed_out_with(*SENT, reason=reason))))
-    sends_cookies(answer)
+def test_the_cookies_of_a_state_go_on_an_error_response(
+    case: Case, reason: str, status: str
+) -> None:
+    assert case.state.reason == reason
+    answer = serve(case.wrap(require_session, App()))
+    sends_cookies(answer, case)
     assert answer.status == status
 
 
 def test_the_cookies_of_a_state_go_on_a_handlers_own_answer() -> None:
-    answer = serve(
-        with_session(
-            App(), Decided(signed_out_with(*SENT)), lambda _: HTTPSeeOther(location="/sign-in")
-        )
-    )
-    sends_cookies(answer)
+    case = by_handshake(GONE[1], OTHER_COOKIE[1])
+    answer = serve(case.wrap(with_session, App(), lambda _: HTTPSeeOther(location="/sign-in")))
+    sends_cookies(answer, case)
     assert answer.status == "303 See Other"
 
 
@@ -485,7 +538,7 @@ def test_with_cookies_the_applications_headers_stay_but_what_lets_a_cache_keep_t
         ("Cache-Control", "immutable"),
         ("Access-Control-Allow-Origin", "https://app.test"),
     ]
-    answer = serve(with_session(App(headers=theirs), Decided(signed_in_with(COOKIE))))
+    answer = serve(by_handshake(COOKIE[1]).wrap(with_session, App(headers=theirs)))
     assert answer.headers == [
         ("Content-Type", "text/plain"),
         ("Set-Cookie", "a=1"),
@@ -499,9 +552,17 @@ def test_with_cookies_the_applications_headers_stay_but_what_lets_a_cache_keep_t
 
 
 def test_headers_of_a_state_other_than_cookies_do_not_go_on_a_response() -> None:
-    state = signed_in_with(CORS, NO_STORE, ("X-Other", "1"))
-    answer = serve(with_session(App(), Decided(state), debug_headers=True))
-    assert answer.headers == [("Content-Type", "text/plain")]
+    sent = [CORS, COOKIE, ("X-Other", "1"), OTHER_COOKIE, NO_STORE]
+    cookies = [COOKIE, OTHER_COOKIE, ("Cache-Control", "private, no-store")]
+    for debug in (True, False):
+        assert _additions(sent, debug=debug) == cookies
+        assert _additions([CORS, NO_STORE, ("X-Other", "1")], debug=debug) == []
+    answer = serve(by_handshake(COOKIE[1]).wrap(with_session, App(), debug_headers=True))
+    assert answer.headers == [
+        ("Content-Type", "text/plain"),
+        COOKIE,
+        ("Cache-Control", "private, no-store"),
+    ]
 
 
 # --- debug headers
@@ -511,23 +572,20 @@ def debug_headers(answer: Answer) -> list[tuple[str, str]]:
     return [header for header in answer.headers if header[0].startswith("x-clerk-auth-")]
 
 
-OUT = SignedOut(reason="session-token-missing", message="No session.")
-
-
 def test_debug_headers_go_on_what_the_wrapper_answers_itself() -> None:
-    handler_answers = with_session(App(), Decided(OUT), lambda _: HTTPSeeOther(location="/"))
-    for wrapped in (require_session(App(), Decided(OUT)), handler_answers):
+    handler_answers = with_session(App(), clerk(), lambda _: HTTPSeeOther(location="/"))
+    for wrapped in (require_session(App(), clerk()), handler_answers):
         assert debug_headers(serve(wrapped)) == [
             ("x-clerk-auth-status", "signed-out"),
-            ("x-clerk-auth-reason", "session-token-missing"),
-            ("x-clerk-auth-message", "No session."),
+            ("x-clerk-auth-reason", "session-token-and-uat-missing"),
+            ("x-clerk-auth-message", "Nobody is signed in."),
         ]
 
 
 def test_debug_headers_go_on_the_applications_response_only_if_asked_for() -> None:
-    assert debug_headers(serve(with_session(App(), Decided(OUT)))) == []
-    answer = serve(with_session(App(), Decided(OUT), debug_headers=True))
-    assert [name for name, _ in debug_headers(answer)] == [name for name, _ in OUT.headers]
+    assert debug_headers(serve(with_session(App(), clerk()))) == []
+    answer = serve(with_session(App(), clerk(), debug_headers=True))
+    assert debug_headers(answer) == clerk().authenticate(full_environ()).headers
     assert answer.all("Cache-Control") == []
 
 
@@ -551,12 +609,13 @@ def test_without_keys_nobody_is_told_that_they_are_signed_out() -> None:
 
 
 def test_an_outage_is_a_503_and_never_a_401() -> None:
-    state = SignedOut(reason="jwk-remote-failed-to-load", message="No keys.")
-    answer = serve(require_session(App(), Decided(state)))
+    case = without_keys()
+    assert case.state.reason == "jwk-remote-failed-to-load"
+    answer = serve(case.wrap(require_session, App()))
     assert answer.status == "503 Service Unavailable"
     assert int(answer.one("Retry-After")) > 0
     app = App()
-    serve(with_session(app, Decided(state)))
+    serve(case.wrap(with_session, app))
     assert isinstance(app.environ["clerk.error"], ClerkUnavailable)
 
 
@@ -642,10 +701,11 @@ def test_no_frame_of_ours_that_calls_the_application_holds_a_token_or_a_cookie()
     shown = our_locals(traceback_of(with_session(crashing_app, clerk()), **token))
     assert "ClerkMiddleware" in shown
     assert secret not in shown
-    keeper = Decided(signed_in_with(("Set-Cookie", "__session=a-secret")))
-    shown = our_locals(traceback_of(with_session(crashing_app, keeper)))
+    case = by_handshake(COOKIE[1], "__client_uat=a-secret")
+    shown = our_locals(traceback_of(with_session(crashing_app, case.clerk), **case.keys))
+    assert "ClerkMiddleware" in shown
     assert "a-secret" not in shown
-    assert "the-token" not in shown
+    assert TOKEN not in shown
 
 
 def test_no_frame_of_ours_that_calls_a_handler_holds_a_token_or_a_cookie() -> None:
@@ -654,6 +714,8 @@ def test_no_frame_of_ours_that_calls_a_handler_holds_a_token_or_a_cookie() -> No
     shown = our_locals(traceback_of(wrapped, HTTP_AUTHORIZATION=secret))
     assert "session-pending" in shown or "pending" in shown
     assert secret not in shown
-    keeper = Decided(signed_out_with(("Set-Cookie", "__session=a-secret")))
-    shown = our_locals(traceback_of(with_session(App(), keeper, crashing_handler)))
+    case = by_handshake("__client_uat=a-secret")
+    wrapped = with_session(App(), case.clerk, crashing_handler)
+    shown = our_locals(traceback_of(wrapped, **case.keys))
+    assert "session-token-missing" in shown
     assert "a-secret" not in shown

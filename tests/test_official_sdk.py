@@ -7,7 +7,9 @@ one of another type, is an error there.
 from __future__ import annotations
 
 import asyncio
+import time
 import warnings
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -240,6 +242,216 @@ def test_what_is_wrong_with_a_client_is_told(
         "resource_not_found",
     )
     assert refusal(lambda: sdk.clients.get(client_id="client_x")) == (404, "resource_not_found")
+
+
+# Organizations
+
+
+@pytest.fixture
+def organization(sdk: Clerk, user_id: str) -> models.Organization:
+    """An organization that a user has created."""
+    return sdk.organizations.create(request={"name": "Navy", "created_by": user_id})
+
+
+def test_organizations_are_created_found_changed_and_deleted(sdk: Clerk, user_id: str) -> None:
+    made = sdk.organizations.create(
+        request={
+            "name": "Analytical Society",
+            "slug": "analytical",
+            "created_by": user_id,
+            "max_allowed_memberships": 3,
+            "public_metadata": {"founded": 1812},
+            "created_at": "2001-09-09T01:46:40Z",
+        }
+    )
+    assert (made.slug, made.created_by, made.created_at) == (
+        "analytical",
+        user_id,
+        1_000_000_000_000,
+    )
+    assert made.members_count is None
+    for name in (made.id, "analytical"):
+        assert sdk.organizations.get(organization_id=name) == made
+    counted = sdk.organizations.get(organization_id=made.id, include_members_count=True)
+    assert counted.members_count == 1
+    listed = sdk.organizations.list(user_id=[user_id], include_members_count=True)
+    assert (listed.data, listed.total_count) == ([counted], 1)
+    changed = sdk.organizations.update(
+        organization_id=made.id, name="Society", admin_delete_enabled=False
+    )
+    assert (changed.name, changed.slug, changed.admin_delete_enabled) == (
+        "Society",
+        "analytical",
+        False,
+    )
+    deleted = sdk.organizations.delete(organization_id=made.id)
+    assert (deleted.id, deleted.object, deleted.deleted) == (made.id, "organization", True)
+    assert sdk.organizations.list(query=made.id).data == []
+
+
+def test_the_metadata_of_organizations_are_merged_and_replaced(
+    sdk: Clerk, organization: models.Organization
+) -> None:
+    ask: dict[str, Any] = {"organization_id": organization.id}
+    merged = sdk.organizations.merge_metadata(**ask, public_metadata={"a": 1, "b": {"c": 2}})
+    assert merged.public_metadata == {"a": 1, "b": {"c": 2}}
+    merged = sdk.organizations.merge_metadata(**ask, public_metadata={"b": {"c": None, "d": 3}})
+    assert merged.public_metadata == {"a": 1, "b": {"d": 3}}
+    replaced = sdk.organizations.replace_metadata(**ask, private_metadata={"p": 1})
+    assert (replaced.public_metadata, replaced.private_metadata) == (
+        {"a": 1, "b": {"d": 3}},
+        {"p": 1},
+    )
+
+
+def test_what_is_wrong_with_an_organization_is_told(
+    sdk: Clerk, organization: models.Organization
+) -> None:
+    taken = refusal(
+        lambda: sdk.organizations.create(request={"name": "x", "slug": organization.slug})
+    )
+    assert taken == (422, "form_identifier_exists")
+    creator = refusal(
+        lambda: sdk.organizations.create(request={"name": "x", "created_by": "user_x"})
+    )
+    assert creator == (400, "organization_creator_not_found")
+    for call in (sdk.organizations.get, sdk.organizations.delete, sdk.organizations.update):
+        missing = refusal(partial(call, organization_id="org_x"))
+        assert missing == (404, "resource_not_found")
+    bad = refusal(lambda: sdk.organizations.list(limit=0))
+    assert bad == (422, "form_param_value_invalid")
+
+
+def test_members_join_change_and_leave(
+    local: RunningEmulator, sdk: Clerk, organization: models.Organization
+) -> None:
+    ask: dict[str, Any] = {"organization_id": organization.id}
+    joined = str(local.emulator.create_user(username=f"u{organization.id[4:20]}")["id"])
+    members = sdk.organization_memberships
+    made = members.create(**ask, user_id=joined, role="org:member")
+    assert made.public_user_data is not None
+    assert made.public_user_data.user_id == joined
+    assert (made.role, made.role_name, made.organization.id) == (
+        "org:member",
+        "Member",
+        organization.id,
+    )
+    assert made.permissions == ["org:sys_memberships:read"]
+    page = members.list(**ask, role=["org:member"])
+    assert (page.data, page.total_count) == ([made], 1)
+    assert members.list(**ask).total_count == 2
+    assert sdk.users.get_organization_memberships(user_id=joined).data == [made]
+    assert [one.id for one in sdk.users.list(request={"organization_id": [organization.id]})] == [
+        joined,
+        str(organization.created_by),
+    ]
+    changed = members.update(**ask, user_id=joined, role="org:admin")
+    assert changed.role == "org:admin"
+    noted = members.update_metadata(**ask, user_id=joined, public_metadata={"a": 1})
+    assert noted.public_metadata == {"a": 1}
+    left = members.delete(**ask, user_id=joined)
+    assert left.id == made.id
+    assert members.list(**ask).total_count == 1
+
+
+def test_what_is_wrong_with_a_membership_is_told(
+    sdk: Clerk, user_id: str, organization: models.Organization
+) -> None:
+    members, here = sdk.organization_memberships, organization.id
+    again = refusal(
+        lambda: members.create(organization_id=here, user_id=user_id, role="org:member")
+    )
+    assert again == (400, "already_a_member_in_organization")
+    for user, role, where in (
+        ("user_x", "org:member", here),
+        (user_id, "org:stranger", here),
+        (user_id, "org:member", "org_x"),
+    ):
+        missing = refusal(partial(members.create, organization_id=where, user_id=user, role=role))
+        assert missing == (404, "resource_not_found")
+    for call in (members.delete, members.update_metadata):
+        missing = refusal(partial(call, organization_id=here, user_id="user_x"))
+        assert missing == (404, "resource_not_found")
+    with pytest.raises(models.SDKError, match="Status 404"):
+        sdk.users.get_organization_memberships(user_id="user_x")
+
+
+def test_the_sdk_reads_permissions_as_they_were_granted(
+    local: RunningEmulator, sdk: Clerk, user_id: str, organization: models.Organization
+) -> None:
+    granted = ["org:docks:read", "org:ships:steer", "org:ships:read", "org:sys_profile:manage"]
+    local.emulator.create_role("org:captain", granted)
+    local.emulator.update_membership(organization.id, user_id, role="org:captain")
+    local.emulator.set_entitlements(user_id, features=["theme"])
+    local.emulator.set_entitlements(organization.id, plan="gold", features=["masts"])
+    session = sdk.sessions.create(
+        request={"user_id": user_id, "active_organization_id": organization.id}
+    )
+    token = sdk.sessions.create_token(session_id=session.id).jwt
+    headers = {"Authorization": f"Bearer {token}"}
+    state = sdk.authenticate_request(
+        httpx.Request("GET", "https://x", headers=headers),
+        AuthenticateRequestOptions(jwt_key=local.emulator.public_key_pem()),
+    )
+    assert state.is_signed_in
+    assert state.payload is not None
+    assert state.payload["org_id"] == organization.id
+    assert state.payload["org_slug"] == organization.slug
+    assert state.payload["org_role"] == "captain"
+    assert sorted(state.payload["org_permissions"]) == sorted(granted[:3])
+
+
+def test_an_organization_of_others_starts_no_session(
+    sdk: Clerk, organization: models.Organization
+) -> None:
+    stranger = sdk.users.create(skip_user_requirement=True).id
+    request: Any = {"user_id": stranger, "active_organization_id": organization.id}
+    assert refusal(lambda: sdk.sessions.create(request=request)) == (
+        404,
+        "organization_not_found_or_unauthorized",
+    )
+
+
+# Tickets
+
+
+def test_sign_in_tokens_are_created_and_revoked(
+    local: RunningEmulator, sdk: Clerk, user_id: str, organization: models.Organization
+) -> None:
+    made = sdk.sign_in_tokens.create(
+        request={"user_id": user_id, "org_id": organization.id, "expires_in_seconds": 60}
+    )
+    assert made is not None
+    assert (made.user_id, made.status) == (user_id, models.SignInTokenStatus.PENDING)
+    revoked = sdk.sign_in_tokens.revoke(sign_in_token_id=made.id)
+    assert revoked.status is models.SignInTokenStatus.REVOKED
+    again = refusal(lambda: sdk.sign_in_tokens.revoke(sign_in_token_id=made.id))
+    assert again == (400, "sign_in_token_cannot_be_revoked_code")
+    other = sdk.sign_in_tokens.create(request={"user_id": user_id})
+    assert other is not None
+    assert other.token
+    assert local.emulator.redeem_ticket(other.token) == user_id
+
+
+def test_what_is_wrong_with_a_sign_in_token_is_told(sdk: Clerk, user_id: str) -> None:
+    tokens = sdk.sign_in_tokens
+    missing = refusal(lambda: tokens.create(request={"user_id": "user_x"}))
+    assert missing == (404, "resource_not_found")
+    stranger: Any = {"user_id": user_id, "org_id": "org_x"}
+    assert refusal(lambda: tokens.create(request=stranger)) == (
+        404,
+        "organization_not_found_or_unauthorized",
+    )
+    brief: Any = {"user_id": user_id, "expires_in_seconds": 0}
+    assert refusal(lambda: tokens.create(request=brief)) == (422, "form_param_value_invalid")
+    unknown = refusal(lambda: tokens.revoke(sign_in_token_id="sit_x"))
+    assert unknown == (404, "resource_not_found")
+
+
+def test_testing_tokens_are_handed_out(sdk: Clerk) -> None:
+    token = sdk.testing_tokens.create()
+    assert token.token
+    assert 3590 < token.expires_at - time.time() <= 3600
 
 
 # All of it

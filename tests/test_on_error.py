@@ -30,7 +30,7 @@ from clerk_wsgi import (
     with_session,
 )
 
-from .wrapping import App, Decided, bearer, clerk, full_environ, serve, signed_out_with
+from .wrapping import App, bearer, by_handshake, clerk, full_environ, serve
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator, Iterable
@@ -604,7 +604,8 @@ def test_no_log_line_has_a_token_a_cookie_or_a_key(
 
 def test_headers_of_a_state_do_not_get_into_a_log(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    state = signed_out_with(("Set-Cookie", "__session=secret"))
-    serve(require_session(App(), Decided(state)))
+    case = by_handshake("__client_uat=secret")
+    assert ("Set-Cookie", "__client_uat=secret") in case.state.headers
+    serve(case.wrap(require_session, App()))
     assert "secret" not in caplog.text
     assert "session-token-missing" in caplog.text

@@ -13,23 +13,19 @@ import pytest
 from webob.exc import HTTPFound
 from webtest import TestApp
 
-from clerk_wsgi import (
-    ClerkMiddleware,
-    Handshake,
-    json_error_response,
-    require_session,
-    with_session,
-)
+from clerk_wsgi import json_error_response, require_session, with_session
 
+from .minting import PUBLISHABLE_TEST
 from .wrapping import (
     App,
-    Decided,
     bearer,
+    by_handshake,
     clerk,
     full_environ,
+    minter,
     serve,
-    signed_in_with,
-    signed_out_with,
+    signed_in,
+    without_keys,
 )
 
 if TYPE_CHECKING:
@@ -37,31 +33,33 @@ if TYPE_CHECKING:
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-    Wrap = Callable[[WSGIApplication], ClerkMiddleware]
+    Wrap = Callable[[WSGIApplication], WSGIApplication]
 
-COOKIE = ("Set-Cookie", "__session=new; Path=/")
-TO_CLERK = ("Location", "https://clerk.example.com/v1/client/handshake?x=1")
+COOKIE = ("Set-Cookie", f"__session={minter().token()}; Path=/")
 TEXT = [("Content-Type", "text/plain")]
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 
+SIGNED_IN = signed_in()
+BACK = by_handshake(COOKIE[1])
+BACK_OUT = by_handshake("__client_uat=0; Path=/")
+REDIRECTED = by_handshake(COOKIE[1], key=PUBLISHABLE_TEST)  # whatever the method
+WITHOUT_KEYS = without_keys()
+
 OUTCOMES: dict[str, tuple[Wrap, str]] = {
-    "signed in": (lambda app: require_session(app, Decided(signed_in_with())), "200 OK"),
-    "signed in, cookies to set": (
-        lambda app: require_session(app, Decided(signed_in_with(COOKIE))),
-        "200 OK",
-    ),
+    "signed in": (lambda app: SIGNED_IN.wrap(require_session, app), "200 OK"),
+    "signed in, cookies to set": (lambda app: BACK.wrap(require_session, app), "200 OK"),
     "let through": (lambda app: with_session(app, clerk()), "200 OK"),
     "let through, debug headers": (
         lambda app: with_session(app, clerk(), debug_headers=True),
         "200 OK",
     ),
     "let through, cookies to set": (
-        lambda app: with_session(app, Decided(signed_out_with(COOKIE)), remote_user=True),
+        lambda app: BACK_OUT.wrap(with_session, app, remote_user=True),
         "200 OK",
     ),
     "refused": (lambda app: require_session(app, clerk()), "401 Unauthorized"),
     "refused, cookies to set": (
-        lambda app: require_session(app, Decided(signed_out_with(COOKIE))),
+        lambda app: BACK_OUT.wrap(require_session, app),
         "401 Unauthorized",
     ),
     "refused in JSON": (
@@ -69,9 +67,7 @@ OUTCOMES: dict[str, tuple[Wrap, str]] = {
         "401 Unauthorized",
     ),
     "Clerk unavailable": (
-        lambda app: require_session(
-            app, Decided(signed_out_with(reason="jwk-remote-failed-to-load"))
-        ),
+        lambda app: WITHOUT_KEYS.wrap(require_session, app),
         "503 Service Unavailable",
     ),
     "the handler answers": (
@@ -79,9 +75,7 @@ OUTCOMES: dict[str, tuple[Wrap, str]] = {
         "302 Found",
     ),
     "redirected": (
-        lambda app: with_session(
-            app, Decided(Handshake(reason="dev-browser-missing", extra_headers=(TO_CLERK,)))
-        ),
+        lambda app: REDIRECTED.wrap(with_session, app),
         "307 Temporary Redirect",
     ),
 }
@@ -293,7 +287,7 @@ def test_a_late_start_response_gets_the_cookies_too() -> None:
         start_response("200 OK", list(TEXT))
         yield b""
 
-    answer = serve(with_session(app, Decided(signed_in_with(COOKIE))))
+    answer = serve(BACK.wrap(with_session, app))
     assert answer.one("Set-Cookie") == COOKIE[1]
 
 
@@ -318,7 +312,7 @@ def test_who_starts_again_gets_the_cookies_once() -> None:
         start_response("500 Oops", list(TEXT), (ValueError, ValueError(), None))  # type: ignore[arg-type]
         return []
 
-    answer = serve(with_session(app, Decided(signed_in_with(COOKIE))))
+    answer = serve(BACK.wrap(with_session, app))
     assert answer.all("Set-Cookie") == [COOKIE[1]]
 
 

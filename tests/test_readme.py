@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 import pytest
-from webob import Request, Response
-from webtest import AppError, TestApp
+from webob import Request
+from webtest import TestApp
 
 import clerk_wsgi
 from clerk_wsgi import (
@@ -31,7 +31,7 @@ from clerk_wsgi.config import SETTINGS
 from clerk_wsgi.emulator import forge
 from clerk_wsgi.middleware import WrapperOptions
 from clerk_wsgi.settings import SettingArguments, Settings
-from clerk_wsgi.testing import Emulator, in_process
+from clerk_wsgi.testing import Emulator, clerk_for, in_process, plugin
 
 from .scripted import CLIENT, SESSION, USER, ScriptedClerk
 from .servers import free_port
@@ -90,9 +90,16 @@ def snippets() -> list[Any]:
     for page in PAGES:
         text = text_of(page)
         for match in SNIPPET.finditer(text):
+            if is_suite(match[1]):
+                continue
             line = text.count("\n", 0, match.start()) + 2
             found.append(pytest.param(match[1], id=f"{page}:{line}"))
     return found
+
+
+def is_suite(code: str) -> bool:
+    """Say whether code is for pytest to run, which has fixtures for it."""
+    return "import pytest" in code
 
 
 def run(code: str, app: App | None = None) -> dict[str, Any]:
@@ -269,9 +276,7 @@ def test_a_token_needs_an_origin_where_parties_are_named() -> None:
     assert '`session_token(session["id"], azp="https://app.example.com")`' in text_of("README.md")
     local = Emulator()
     origin = "https://app.example.com"
-    instance = Clerk(
-        secret_key=local.secret_key, http=in_process(local), authorized_parties=[origin]
-    )
+    instance = clerk_for(local, publishable_key="", authorized_parties=[origin])
     session_id = local.sessions()[0]["id"]
     for token, status in (
         (local.session_token(session_id), "401"),
@@ -281,11 +286,25 @@ def test_a_token_needs_an_origin_where_parties_are_named() -> None:
         assert serve(instance.require_session(App()), **keys).status[:3] == status
 
 
-def test_the_test_of_the_readme_can_fail() -> None:
-    names = snippet("A local Clerk")
-    names["app"] = Response(status=500)
-    with pytest.raises(AppError, match="500 Internal Server Error"):
-        names["test_only_who_is_signed_in_gets_in"]()
+MYAPP = """
+from clerk_wsgi import {wrapper}
+from webob import Response
+
+def create_app():
+    return {wrapper}(Response(text="hello"))
+"""
+
+
+@pytest.mark.parametrize(("wrapper", "outcome"), [("require_session", 0), ("with_session", 1)])
+def test_the_suite_of_the_readme_passes_if_nobody_gets_in_who_should_not(
+    wrapper: str, outcome: int, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [suite] = [code for code in SNIPPET.findall(text_of("README.md")) if is_suite(code)]
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    pytester.makepyfile(myapp=MYAPP.format(wrapper=wrapper), test_suite=suite)
+    options = ("-p", plugin.__name__, "-p", "no:cacheprovider", "--assert=plain")
+    result = pytester.runpytest_inprocess(*options, "-W", "ignore:'cgi' is deprecated")
+    result.assert_outcomes(passed=1 - outcome, failed=outcome)
 
 
 # ---- the commands ----
@@ -321,13 +340,14 @@ def test_the_commands_of_the_command_exist(
     assert f"clerk-wsgi {command}" in capsys.readouterr().out
 
 
-def test_the_options_of_token_exist(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        main(["token", "--help"])
-    options = capsys.readouterr().out
-    mentioned = re.findall(r"`(--[a-z-]+)`", section("A local Clerk"))
-    assert mentioned == ["--expired", "--forged"]
-    assert all(option in options for option in mentioned)
+def test_the_options_of_the_local_clerk_exist(capsys: pytest.CaptureFixture[str]) -> None:
+    for command in ("token", "emulator"):
+        with pytest.raises(SystemExit):
+            main([command, "--help"])
+    options = capsys.readouterr().out.split()
+    mentioned = set(re.findall(r"`(--[a-z-]+)", section("A local Clerk")))
+    assert {"--expired", "--forged", "--seed", "--clerk-js", "--fail"} <= mentioned
+    assert all({option, f"[{option}", f"[{option}]"} & set(options) for option in mentioned)
 
 
 def test_the_versions_are_those_of_the_metadata() -> None:
@@ -380,12 +400,7 @@ def test_every_setting_has_its_default() -> None:
 def test_the_example_of_a_path_is_a_pattern() -> None:
     (patterns,) = re.findall(r"`organization_patterns=(.+?)`", text_of("README.md"))
     local = Emulator()
-    instance = Clerk(
-        secret_key=local.secret_key,
-        publishable_key=local.publishable_key,
-        http=in_process(local),
-        organization_patterns=ast.literal_eval(patterns),
-    )
+    instance = clerk_for(local, organization_patterns=ast.literal_eval(patterns))
     token = local.session_token(local.sessions()[0]["id"])
     cookies = f"__session={token}; __client_uat=1; __clerk_db_jwt=dvb_1"
     browser = TestApp(instance.require_session(App()))

@@ -18,6 +18,7 @@ from clerk_wsgi.errors import ClerkUnavailable
 from clerk_wsgi.keys import KeysUnavailable, RemoteKeys, UnknownKey
 from clerk_wsgi.rationing import Backoff, BriefMemory, Window
 from clerk_wsgi.settings import Secret
+from clerk_wsgi.testing import FrozenClock
 
 from .minting import Minter
 from .servers import sends_json, serving, sleeps, stopwatch
@@ -34,16 +35,6 @@ TTL, STALE = 300.0, 3600.0
 
 def jwks(*minters: Minter) -> dict[str, Any]:
     return {"keys": [minter.jwk() for minter in minters]}
-
-
-class Clock:
-    """A monotonic clock that goes when it is told to."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class Clerk:
@@ -73,8 +64,8 @@ class Clerk:
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock() -> FrozenClock:
+    return FrozenClock(1000.0)
 
 
 @pytest.fixture
@@ -85,7 +76,7 @@ def clerk() -> Iterator[Clerk]:
 
 
 @pytest.fixture
-def keys(clerk: Clerk, clock: Clock) -> RemoteKeys:
+def keys(clerk: Clerk, clock: FrozenClock) -> RemoteKeys:
     return RemoteKeys(clerk, monotonic=clock, ttl=TTL, stale=STALE, wait=5.0)
 
 
@@ -127,7 +118,7 @@ def test_the_first_question_fetches_and_later_ones_do_not(keys: RemoteKeys, cler
     assert clerk.calls == 1
 
 
-def test_many_first_questions_at_once_cost_one_fetch(clock: Clock) -> None:
+def test_many_first_questions_at_once_cost_one_fetch(clock: FrozenClock) -> None:
     for _ in range(20):
         clerk = Clerk(K1)
         keys = RemoteKeys(clerk, monotonic=clock)
@@ -150,7 +141,7 @@ def test_a_kid_that_the_first_keys_lack_is_unknown(
 
 
 def test_a_set_without_one_usable_key_has_no_key_of_any_kid(
-    keys: RemoteKeys, clerk: Clerk, clock: Clock
+    keys: RemoteKeys, clerk: Clerk, clock: FrozenClock
 ) -> None:
     clerk.answer = BAD_SET
     assert outcome(keys, "ins_k1") is UnknownKey
@@ -186,7 +177,7 @@ def test_what_is_no_set_of_keys_is_a_failure(
 
 
 def test_a_cold_start_without_clerk_costs_a_fetch_a_second_and_nobody_waits_in_between(
-    keys: RemoteKeys, clerk: Clerk, clock: Clock
+    keys: RemoteKeys, clerk: Clerk, clock: FrozenClock
 ) -> None:
     clerk.answer = OUTAGE
     seconds = stopwatch()
@@ -214,7 +205,7 @@ def test_each_failure_is_an_exception_of_its_own(keys: RemoteKeys, clerk: Clerk)
 
 
 def test_who_waits_for_the_first_keys_waits_no_longer_than_allowed(
-    clerk: Clerk, clock: Clock
+    clerk: Clerk, clock: FrozenClock
 ) -> None:
     keys = RemoteKeys(clerk, monotonic=clock, wait=0.2)
     gate = clerk.close()
@@ -234,7 +225,7 @@ def test_who_waits_for_the_first_keys_waits_no_longer_than_allowed(
 def test_whatever_a_fetch_raises_nobody_waits_for_ever(
     keys: RemoteKeys,
     clerk: Clerk,
-    clock: Clock,
+    clock: FrozenClock,
     error: BaseException,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -255,7 +246,7 @@ def test_whatever_a_fetch_raises_nobody_waits_for_ever(
 
 
 def test_a_fetch_that_does_not_end_is_given_up_and_another_starts(
-    clerk: Clerk, clock: Clock
+    clerk: Clerk, clock: FrozenClock
 ) -> None:
     keys = RemoteKeys(clerk, monotonic=clock, wait=0.05)
     gate = clerk.close()
@@ -277,7 +268,7 @@ def test_a_fetch_that_does_not_end_is_given_up_and_another_starts(
 
 
 def test_the_late_answer_of_a_fetch_that_was_given_up_is_welcome_if_there_is_no_newer(
-    clerk: Clerk, clock: Clock
+    clerk: Clerk, clock: FrozenClock
 ) -> None:
     keys = RemoteKeys(clerk, monotonic=clock, wait=0.05)
     first = clerk.close()
@@ -295,7 +286,7 @@ def test_the_late_answer_of_a_fetch_that_was_given_up_is_welcome_if_there_is_no_
 
 
 def test_the_late_failure_of_a_fetch_that_was_given_up_counts_once(
-    clerk: Clerk, clock: Clock
+    clerk: Clerk, clock: FrozenClock
 ) -> None:
     keys = RemoteKeys(clerk, monotonic=clock, wait=0.05)
     clerk.answer = OUTAGE
@@ -314,7 +305,7 @@ def test_the_late_failure_of_a_fetch_that_was_given_up_counts_once(
 
 
 def test_who_waits_for_a_fetch_that_fails_is_served_by_an_older_one_that_ends_well(
-    clerk: Clerk, clock: Clock
+    clerk: Clerk, clock: FrozenClock
 ) -> None:
     keys = RemoteKeys(clerk, monotonic=clock, wait=2.0)
     key = keys.find("ins_k1")
@@ -334,7 +325,7 @@ def test_who_waits_for_a_fetch_that_fails_is_served_by_an_older_one_that_ends_we
         assert second.result() == "ins_k2"
 
 
-def test_a_fetch_does_not_keep_a_process_from_ending(clerk: Clerk, clock: Clock) -> None:
+def test_a_fetch_does_not_keep_a_process_from_ending(clerk: Clerk, clock: FrozenClock) -> None:
     keys = RemoteKeys(clerk, monotonic=clock, wait=0.01)
     gate = clerk.close()
     assert outcome(keys, "ins_k1") is KeysUnavailable
@@ -343,7 +334,7 @@ def test_a_fetch_does_not_keep_a_process_from_ending(clerk: Clerk, clock: Clock)
 
 
 def test_a_refresh_that_does_not_end_is_given_up_with_a_pause(
-    warm: RemoteKeys, clerk: Clerk, clock: Clock
+    warm: RemoteKeys, clerk: Clerk, clock: FrozenClock
 ) -> None:
     gate = clerk.close()
     clock.now += TTL + 1
@@ -356,7 +347,7 @@ def test_a_refresh_that_does_not_end_is_given_up_with_a_pause(
 
 
 def test_without_threads_a_fetch_is_made_by_who_needs_it(
-    keys: RemoteKeys, clerk: Clerk, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    keys: RemoteKeys, clerk: Clerk, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(thread: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
@@ -377,7 +368,7 @@ def test_without_threads_a_fetch_is_made_by_who_needs_it(
 # ---- keys that age ----
 
 
-def test_keys_are_fresh_for_their_time(warm: RemoteKeys, clerk: Clerk, clock: Clock) -> None:
+def test_keys_are_fresh_for_their_time(warm: RemoteKeys, clerk: Clerk, clock: FrozenClock) -> None:
     key = warm.find("ins_k1")
     clock.now += TTL
     assert warm.find("ins_k1") is key
@@ -388,7 +379,7 @@ def test_keys_are_fresh_for_their_time(warm: RemoteKeys, clerk: Clerk, clock: Cl
 
 @pytest.mark.parametrize("ask", [RemoteKeys.find, RemoteKeys.is_current])
 def test_older_keys_are_refreshed_while_nobody_waits(
-    warm: RemoteKeys, clerk: Clerk, clock: Clock, ask: Callable[[RemoteKeys, Any], object]
+    warm: RemoteKeys, clerk: Clerk, clock: FrozenClock, ask: Callable[[RemoteKeys, Any], object]
 ) -> None:
     key = warm.find("ins_k1")
     clerk.answer = jwks(K2)
@@ -407,7 +398,7 @@ def test_older_keys_are_refreshed_while_nobody_waits(
 
 
 def test_a_key_stays_the_same_object_over_refreshes(
-    warm: RemoteKeys, clerk: Clerk, clock: Clock
+    warm: RemoteKeys, clerk: Clerk, clock: FrozenClock
 ) -> None:
     key = warm.find("ins_k1")
     clerk.answer = jwks(K2, K1)
@@ -420,7 +411,7 @@ def test_a_key_stays_the_same_object_over_refreshes(
 
 
 def test_another_key_under_the_same_kid_takes_its_place(
-    warm: RemoteKeys, clerk: Clerk, clock: Clock
+    warm: RemoteKeys, clerk: Clerk, clock: FrozenClock
 ) -> None:
     key = warm.find("ins_k1")
     clerk.answer = jwks(OTHER_K1)
@@ -446,7 +437,11 @@ FAILURES: list[object] = [
 
 @pytest.mark.parametrize("failure", FAILURES, ids=repr)
 def test_a_refresh_that_fails_destroys_nothing(
-    warm: RemoteKeys, clerk: Clerk, clock: Clock, failure: object, caplog: pytest.LogCaptureFixture
+    warm: RemoteKeys,
+    clerk: Clerk,
+    clock: FrozenClock,
+    failure: object,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     key = warm.find("ins_k1")
     clerk.answer = failure
@@ -461,7 +456,7 @@ def test_a_refresh_that_fails_destroys_nothing(
 
 
 def test_refreshes_that_fail_pause_longer_and_longer(
-    warm: RemoteKeys, clerk: Clerk, clock: Clock
+    warm: RemoteKeys, clerk: Clerk, clock: FrozenClock
 ) -> None:
     key = warm.find("ins_k1")
     clerk.answer = OUTAGE
@@ -490,7 +485,9 @@ def test_refreshes_that_fail_pause_longer_and_longer(
         clock.now += 1
 
 
-def test_keys_that_are_too_old_are_no_keys(warm: RemoteKeys, clerk: Clerk, clock: Clock) -> None:
+def test_keys_that_are_too_old_are_no_keys(
+    warm: RemoteKeys, clerk: Clerk, clock: FrozenClock
+) -> None:
     key = warm.find("ins_k1")
     clerk.answer = OUTAGE
     clock.now += TTL + STALE
@@ -506,7 +503,7 @@ def test_keys_that_are_too_old_are_no_keys(warm: RemoteKeys, clerk: Clerk, clock
     assert warm.is_current(key)
 
 
-def test_keys_that_are_used_up_at_once_still_answer_who_fetched_them(clock: Clock) -> None:
+def test_keys_that_are_used_up_at_once_still_answer_who_fetched_them(clock: FrozenClock) -> None:
     keys = RemoteKeys(Clerk(K1), monotonic=clock, ttl=-1, stale=0)
     assert [outcome(keys, "ins_k1") for _ in range(3)] == ["ins_k1"] * 3
 
@@ -542,7 +539,7 @@ def test_nobody_with_a_known_key_waits_for_an_unknown_one(warm: RemoteKeys, cler
 
 
 def test_a_flood_of_unknown_kids_costs_two_fetches_in_ten_seconds(
-    warm: RemoteKeys, clerk: Clerk, clock: Clock
+    warm: RemoteKeys, clerk: Clerk, clock: FrozenClock
 ) -> None:
     for tenth in range(300):
         clock.now = 1000 + tenth / 10
@@ -565,7 +562,7 @@ def test_a_flood_that_meets_no_keys_costs_no_more(keys: RemoteKeys, clerk: Clerk
 
 
 def test_a_key_that_changes_right_after_a_flood_is_accepted_in_ten_seconds(
-    warm: RemoteKeys, clerk: Clerk, clock: Clock
+    warm: RemoteKeys, clerk: Clerk, clock: FrozenClock
 ) -> None:
     for n in range(100):
         outcome(warm, f"forged_{n}")
@@ -577,7 +574,7 @@ def test_a_key_that_changes_right_after_a_flood_is_accepted_in_ten_seconds(
 
 
 def test_two_changes_of_the_key_in_ten_seconds_are_followed(
-    warm: RemoteKeys, clerk: Clerk, clock: Clock
+    warm: RemoteKeys, clerk: Clerk, clock: FrozenClock
 ) -> None:
     for minter, kid in ((K2, "ins_k2"), (K1, "ins_k1")):
         clock.now += 0.5
@@ -586,7 +583,7 @@ def test_two_changes_of_the_key_in_ten_seconds_are_followed(
 
 
 def test_a_kid_that_clerk_did_not_know_is_not_asked_about_for_a_second(
-    warm: RemoteKeys, clerk: Clerk, clock: Clock
+    warm: RemoteKeys, clerk: Clerk, clock: FrozenClock
 ) -> None:
     for _ in range(10):
         clock.now += 0.09
@@ -606,7 +603,7 @@ def test_a_kid_that_no_key_of_clerk_has_costs_nothing(
 
 
 def test_who_asks_for_an_unknown_kid_during_a_refresh_waits_for_that(
-    warm: RemoteKeys, clerk: Clerk, clock: Clock
+    warm: RemoteKeys, clerk: Clerk, clock: FrozenClock
 ) -> None:
     clock.now += TTL + 1
     gate = clerk.close()
@@ -628,7 +625,7 @@ def test_who_asks_for_an_unknown_kid_during_a_refresh_waits_for_that(
 
 
 def test_an_outage_is_no_sign_out_for_who_has_a_new_key(
-    warm: RemoteKeys, clerk: Clerk, clock: Clock
+    warm: RemoteKeys, clerk: Clerk, clock: FrozenClock
 ) -> None:
     clerk.answer = OUTAGE
     for n in range(20):
@@ -642,7 +639,7 @@ def test_an_outage_is_no_sign_out_for_who_has_a_new_key(
 
 
 def test_who_waits_for_an_unknown_kid_waits_no_longer_than_allowed(
-    clerk: Clerk, clock: Clock
+    clerk: Clerk, clock: FrozenClock
 ) -> None:
     keys = RemoteKeys(clerk, monotonic=clock, wait=0.2)
     keys.find("ins_k1")

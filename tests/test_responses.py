@@ -44,8 +44,7 @@ BOTH = pytest.mark.parametrize("render", [error_response, json_error_response])
 def failure(**attributes: Any) -> Exception:
     """Return an exception that is none of ours, with attributes."""
     error = Exception("the text of the exception")
-    for name, value in attributes.items():
-        setattr(error, name, value)
+    vars(error).update(attributes)
     return error
 
 

@@ -28,6 +28,27 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.servers
 
+SEED = """
+[[users]]
+id = "user_grace"
+email_address = "grace@example.com"
+first_name = "Grace"
+password = "nanoseconds"
+
+[[users]]
+username = "charles"
+password = "difference engine"
+locked = true
+
+[[organizations]]
+name = "Society"
+slug = "society"
+members = [{ user = "user_grace", role = "org:admin" }]
+
+[[sessions]]
+user = "user_grace"
+organization = "society"
+"""
 READY = r"^Ctrl-C stops everything\.$"
 APPLICATION = '''
 """Somebody's application."""
@@ -167,6 +188,44 @@ def test_two_at_the_same_time_do_not_mind_each_other(project: Path) -> None:
             started.wait_for(READY)
         assert ask(url_of(one), token_of(one)).text.startswith("user_")
         assert ask(url_of(other), token_of(one)).text == "nobody"
+
+
+def test_the_local_clerk_has_what_a_seed_says(project: Path) -> None:
+    (project / "seed.toml").write_text(SEED)
+    with running(project, "--local", "--seed", "seed.toml") as started:
+        started.wait_for(READY)
+        assert (
+            "as grace@example.com, password nanoseconds  Grace, admin of society" in started.output
+        )
+        assert "charles" not in started.output
+        claims = jwt.decode(token_of(started), options={"verify_signature": False})
+        assert claims["o"]["slg"] == "society"
+        assert ask(url_of(started), token_of(started)).text == "user_grace"
+
+
+def test_a_seed_of_nobody_means_that_there_is_no_token_to_show(project: Path) -> None:
+    (project / "seed.toml").write_text("")
+    with running(project, "--local", "--seed", "seed.toml") as started:
+        started.wait_for(READY)
+        assert "A session token" not in started.output
+        assert "password" not in started.output
+        assert ask(url_of(started)).text == "nobody"
+
+
+def test_a_seed_without_a_local_clerk_is_one_clear_line(project: Path) -> None:
+    (project / "seed.toml").write_text(SEED)
+    with running(project, "--seed", "seed.toml") as started:
+        assert started.wait() == 2
+    assert started.output == "clerk-wsgi run: --seed is for a local Clerk: it needs --local\n"
+
+
+def test_a_seed_that_cannot_be_is_one_clear_line(project: Path) -> None:
+    (project / "seed.toml").write_text(SEED.replace("user_grace", "user_eve", 1))
+    with running(project, "--local", "--seed", "seed.toml") as started:
+        assert started.wait() == 2
+    text = "seed.toml, organizations #1, members #1, user: expected the email address, username or"
+    assert started.output.startswith(f"clerk-wsgi run: {text}")
+    assert started.output.count("\n") == 1
 
 
 # With the Clerk of the settings
@@ -405,6 +464,8 @@ def test_without_gunicorn_it_says_what_to_install(project: Path) -> None:
         ("run", "myapp:app", "other:app"),
         ("run", "myapp:app", "--port", "x"),
         ("run", "myapp:app", "--workers", "2"),
+        ("run", "myapp:app", "--loc"),
+        ("run", "myapp:app", "--local", "--seed"),
         ("run", "--", "myapp:app"),
         ("demo", "--", "--workers", "2"),
         ("emulator", "--", "x"),

@@ -1,20 +1,40 @@
-"""The kit for other people's tests: a local Clerk on a port, or in the same process."""
+"""The kit for other people's tests: a local Clerk on a port or in the same process, its time."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 from wsgiref.validate import validator
 
 import pytest
 import requests
 
-from clerk_wsgi import Auth, Clerk
-from clerk_wsgi.emulator import ListenError, forge
-from clerk_wsgi.testing import Emulator, in_process, start_emulator
+from clerk_wsgi import (
+    ApiError,
+    Auth,
+    Clerk,
+    ConfigurationError,
+    default_clerk,
+    set_default,
+    testing,
+    with_session,
+)
+from clerk_wsgi.config import SETTINGS
+from clerk_wsgi.emulator import Failure, ListenError, SigningKey, forge
+from clerk_wsgi.testing import (
+    Emulator,
+    FrozenClock,
+    as_default,
+    in_process,
+    clerk_for,
+    start_emulator,
+)
 
-from .minting import environ
+from .minting import NOW, environ
+from .processes import PROJECT, clean_environ
+from .wrapping import App, serve
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -28,7 +48,7 @@ def environ_of(token: str | None = None) -> dict[str, Any]:
     return environ() if token is None else environ(HTTP_AUTHORIZATION=f"Bearer {token}")
 
 
-def clerk_for(emulator: Emulator, **options: Any) -> Clerk:
+def plain_clerk(emulator: Emulator, **options: Any) -> Clerk:
     return Clerk(secret_key=emulator.secret_key, dotenv=False, **options)
 
 
@@ -38,7 +58,7 @@ def token_of(emulator: Emulator, **options: Any) -> str:
 
 def test_a_clerk_verifies_tokens_of_a_running_emulator() -> None:
     with start_emulator() as running:
-        clerk = clerk_for(running.emulator, api_url=running.url)
+        clerk = plain_clerk(running.emulator, api_url=running.url)
         state = clerk.authenticate(environ_of(token_of(running.emulator)))
         assert state.status == "signed-in"
         assert isinstance(state.auth, Auth)
@@ -48,7 +68,7 @@ def test_a_clerk_verifies_tokens_of_a_running_emulator() -> None:
 
 def test_a_clerk_verifies_tokens_of_an_emulator_without_any_socket() -> None:
     emulator = Emulator()
-    clerk = clerk_for(emulator, http=in_process(emulator))
+    clerk = plain_clerk(emulator, http=in_process(emulator))
     state = clerk.authenticate(environ_of(token_of(emulator)))
     assert state.status == "signed-in"
     assert [one.path for one in emulator.requests] == ["/v1/jwks"]
@@ -65,7 +85,7 @@ def test_nothing_else_signs_anybody_in(kind: str) -> None:
         "wrong key": token_of(emulator),
     }
     owner = other if kind == "wrong key" else emulator
-    clerk = clerk_for(owner, http=in_process(emulator))
+    clerk = plain_clerk(owner, http=in_process(emulator))
     state = clerk.authenticate(environ_of(tokens[kind]))
     assert state.status == "signed-out"
     assert not state.auth
@@ -200,6 +220,211 @@ def test_an_application_that_fails_fails_the_test() -> None:
         session.get("http://anything.test/")
 
 
+# An instance that knows no other Clerk
+
+
+JUNK = {
+    "CLERK_SECRET_KEY": "sk_live_of_somebody",
+    "CLERK_API_KEY": "live_of_somebody",
+    "CLERK_PUBLISHABLE_KEY": "junk",
+    "CLERK_JWT_KEY": "junk",
+    "CLERK_MACHINE_SECRET_KEY": "ak_of_somebody",
+    "CLERK_API_URL": "https://api.clerk.com",
+    "CLERK_API_VERSION": "v9",
+    "CLERK_PROXY_URL": "/proxy",
+    "CLERK_DOMAIN": "example.com",
+    "CLERK_IS_SATELLITE": "true",
+    "CLERK_SIGN_IN_URL": "https://example.com/sign-in",
+    "CLERK_AUTHORIZED_PARTIES": "https://example.com",
+    "CLERK_VERIFICATION": "live",
+    "CLERK_TRUST_FORWARDED": "true",
+    "CLERK_TIMEOUT": "0.001",
+}
+
+
+def test_what_is_in_the_environment_and_in_files_has_no_say(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, clerk_emulator: Emulator
+) -> None:
+    assert JUNK.keys() == {name for setting in SETTINGS for name in setting.variables}
+    monkeypatch.chdir(tmp_path)
+    clean = clerk_for(clerk_emulator).settings
+    for name, text in JUNK.items():
+        monkeypatch.setenv(name, text)
+    (tmp_path / ".env").write_text("CLERK_SECRET_KEY=sk_test_of_a_file\nCLERK_DOMAIN=example.org\n")
+    found = clerk_for(clerk_emulator).settings
+    assert found == clean
+    assert found.secret_key
+    assert found.secret_key.reveal() == clerk_emulator.secret_key
+    assert found.publishable_key
+    assert found.publishable_key.text == clerk_emulator.publishable_key
+    assert (found.jwt_key, found.verification, found.timeout) == (None, "token", 3.0)
+
+
+def test_settings_that_are_given_count(clerk_emulator: Emulator) -> None:
+    settings = clerk_for(
+        clerk_emulator, publishable_key="", verification="live", authorized_parties=["https://a.b"]
+    ).settings
+    assert settings.publishable_key is None
+    assert (settings.verification, settings.authorized_parties) == ("live", ("https://a.b",))
+    wrong = clerk_for(clerk_emulator, secret_key="sk_test_wrong")
+    assert wrong.authenticate(environ_of(token_of(clerk_emulator))).status == "signed-out"
+    unknown: Any = {"colour": "blue"}
+    with pytest.raises(TypeError, match="unknown setting: colour"):
+        clerk_for(clerk_emulator, **unknown)
+
+
+def test_instances_share_nothing(clerk_emulator: Emulator) -> None:
+    for _ in range(2):
+        clerk_for(clerk_emulator).authenticate(environ_of(token_of(clerk_emulator)))
+    assert [one.path for one in clerk_emulator.requests] == ["/v1/jwks"] * 2
+
+
+# The clock
+
+
+def test_a_frozen_clock_stands_still_until_it_ticks() -> None:
+    clock = FrozenClock(NOW)
+    assert clock() == clock() == NOW
+    clock.tick()
+    clock.tick(59)
+    assert (clock(), clock.now, clock.monotonic()) == (NOW + 60, NOW + 60, 60)
+    assert repr(clock) == "FrozenClock(1795413660.0)"
+    with pytest.raises(ValueError, match="backwards"):
+        clock.tick(-1)
+    assert clock() == NOW + 60
+
+
+def test_a_clock_that_is_corrected_takes_no_time_back() -> None:
+    clock = FrozenClock(NOW)
+    clock.tick(10)
+    clock.now -= 3600
+    assert (clock(), clock.monotonic()) == (NOW - 3590, 10)
+
+
+def test_a_frozen_clock_starts_at_the_present() -> None:
+    before = time.time()
+    clock = FrozenClock()
+    assert before <= clock() <= time.time()
+    assert clock() == clock()
+
+
+def test_both_sides_have_the_emulators_clock() -> None:
+    clock = FrozenClock(NOW)
+    emulator = Emulator(clock=clock)
+    clerk = clerk_for(emulator)
+    token = token_of(emulator)
+    for seconds, status in ((0, "signed-in"), (64, "signed-in"), (1, "signed-out")):
+        clock.tick(seconds)
+        assert clerk.authenticate(environ_of(token)).status == status
+    clock.now = (
+        NOW - 16.0
+    )  # ten seconds before it was made, and a second more than clocks may differ
+    assert clerk.authenticate(environ_of(token)).status == "signed-out"
+    clock.now = float(NOW)
+    assert clerk.authenticate(environ_of(token)).status == "signed-in"
+
+
+def test_keys_age_by_the_frozen_clock() -> None:
+    clock = FrozenClock(NOW)
+    emulator = Emulator(clock=clock)
+    clerk = clerk_for(emulator, stale_keys=0)
+    for seconds, fetches in ((0, 1), (300, 1), (1, 2)):
+        clock.tick(seconds)
+        assert clerk.authenticate(environ_of(token_of(emulator))).status == "signed-in"
+        assert len(emulator.requests) == fetches
+
+
+def test_pauses_pass_on_the_frozen_clock() -> None:
+    clock = FrozenClock(NOW)
+    emulator = Emulator(clock=clock)
+    emulator.faults.add(Failure(status=503))
+    started = time.monotonic()
+    with pytest.raises(ApiError, match="503"):
+        clerk_for(emulator, timeout=60).users.count()
+    assert clock() > NOW
+    assert time.monotonic() - started < 10
+
+
+def test_without_a_frozen_clock_time_passes(clerk_emulator: Emulator, clerk: Clerk) -> None:
+    token = token_of(clerk_emulator)
+    emulated = clerk_emulator.milliseconds() / 1000
+    assert abs(emulated - time.time()) < 60
+    assert clerk.authenticate(environ_of(token)).status == "signed-in"
+
+
+# The default instance
+
+
+@pytest.fixture
+def no_default() -> Iterator[None]:
+    before = set_default(None)
+    yield
+    set_default(before)
+
+
+@pytest.mark.usefixtures("no_default")
+def test_a_default_is_one_for_a_while(
+    clerk: Clerk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in JUNK:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    with as_default(clerk) as mine:
+        assert mine is clerk
+        assert default_clerk() is clerk
+    with pytest.raises(ConfigurationError):
+        default_clerk()
+
+
+@pytest.mark.usefixtures("no_default")
+def test_what_was_the_default_before_is_it_again(clerk: Clerk, clerk_emulator: Emulator) -> None:
+    first, second = clerk_for(clerk_emulator), clerk_for(clerk_emulator)
+    set_default(first)
+    with as_default(second):
+        with as_default(clerk):
+            assert default_clerk() is clerk
+        assert default_clerk() is second
+    assert default_clerk() is first
+    with pytest.raises(RuntimeError, match="in the test"), as_default(second):
+        raise RuntimeError("in the test")
+    assert default_clerk() is first
+
+
+@pytest.mark.usefixtures("no_default")
+def test_a_replaced_default_is_handed_back(clerk: Clerk, clerk_emulator: Emulator) -> None:
+    other = clerk_for(clerk_emulator)
+    assert set_default(clerk) is None
+    assert set_default(other) is clerk
+    assert set_default(None) is other
+    assert set_default(None) is None
+
+
+def test_what_is_wrapped_meanwhile_keeps_the_instance(clerk: Clerk) -> None:
+    app = App()
+    with as_default(clerk):
+        wrapped = with_session(app)
+    serve(wrapped)
+    assert app.environ["clerk.instance"] is clerk
+
+
+# What is signed with
+
+
+def test_a_key_may_be_given(clerk_emulator: Emulator, tmp_path: Path) -> None:
+    mine, other = SigningKey.generate("ins_mine"), SigningKey.generate("ins_other")
+    state = tmp_path / "state.sqlite3"
+    for key in (mine, mine, other, mine):
+        emulator = Emulator(state, signing_key=key)
+        assert emulator.kid == key.kid
+        token = token_of(emulator)
+        assert clerk_for(emulator).authenticate(environ_of(token)).status == "signed-in"
+        emulator.close()
+    again = Emulator(state)
+    assert [key["kid"] for key in again.jwks()["keys"]] == ["ins_mine", "ins_other"]
+    again.close()
+    assert clerk_for(clerk_emulator).authenticate(environ_of(token)).status == "signed-out"
+
+
 # What production never loads
 
 
@@ -209,7 +434,34 @@ def test_importing_the_package_loads_neither_emulator_nor_server() -> None:
         " if name.startswith(('clerk_wsgi.emulator', 'clerk_wsgi.testing', 'clerk_wsgi.cli',"
         " 'clerk_wsgi.demo', 'requests', 'http.server', 'sqlite3'))))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script], check=True, capture_output=True, text=True
+    assert printed_by(script) == []
+
+
+def test_importing_the_kit_loads_nothing_of_it_and_no_pytest() -> None:
+    script = (
+        "import clerk_wsgi, sys; before = set(sys.modules); import clerk_wsgi.testing as kit;"
+        " print(*set(sys.modules) - before); assert {'Emulator', 'sign_in'} <= set(dir(kit));"
+        " from clerk_wsgi.testing import *; sign_in, Emulator, wrap_django_client;"
+        " print(*{'pytest', 'django', 'flask', 'webtest'} & set(sys.modules))"
     )
-    assert done.stdout.split() == []
+    assert printed_by(script) == ["clerk_wsgi.testing"]
+
+
+def test_a_name_that_the_kit_has_not_is_an_error() -> None:
+    kit: Any = testing
+    assert all(callable(getattr(kit, name)) for name in kit.__all__)
+    with pytest.raises(AttributeError, match=r"'clerk_wsgi\.testing' has no attribute 'sign_up'"):
+        getattr(kit, "sign_" + "up")
+
+
+def printed_by(script: str) -> list[str]:
+    """The words that a process of its own prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=PROJECT,
+        env=clean_environ(),
+    )
+    return done.stdout.split()

@@ -1,4 +1,4 @@
-"""What the tests of the wrapper share: a real ``Clerk``, a small server, applications."""
+"""What the tests of the wrapper share: real instances with requests to decide, applications."""
 
 from __future__ import annotations
 
@@ -8,17 +8,19 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from clerk_wsgi import Clerk, SignedIn, SignedOut
+from clerk_wsgi import Clerk
+from clerk_wsgi.testing import in_process
 
-from .minting import NOW, Minter
+from .minting import NOW, PUBLISHABLE_LIVE, Minter
 from .minting import environ as request_environ
+from .scripted import SECRET_KEY, ScriptedClerk, error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-    from clerk_wsgi import RequestState
+    from clerk_wsgi import ClerkMiddleware, RequestState
 
     Headers = list[tuple[str, str]]
 
@@ -39,28 +41,65 @@ def bearer(**claims: Any) -> dict[str, str]:
     return {"HTTP_AUTHORIZATION": f"Bearer {minter().token(**claims)}"}
 
 
-class Decided(Clerk):
-    """An instance that has made up its mind: for states that this version never reaches."""
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """An instance, and what a request brings that it decides in a certain way."""
 
-    def __init__(self, state: RequestState) -> None:
-        super().__init__(jwt_key=minter().pem, dotenv=False)
-        self.state = state
-        self.asked: list[Mapping[str, Any]] = []
+    clerk: Clerk
+    keys: dict[str, str] = field(default_factory=dict)
 
-    def authenticate(self, environ: Mapping[str, Any]) -> RequestState:
-        self.asked.append(environ)
-        return self.state
+    @property
+    def state(self) -> RequestState:
+        """What is decided, by a decision of its own."""
+        return self.clerk.authenticate(full_environ(**self.keys))
+
+    def wrap(
+        self, wrapper: Callable[..., ClerkMiddleware], app: Any, *args: Any, **options: Any
+    ) -> WSGIApplication:
+        """Return the wrapped application; every request for it brings what it takes."""
+        return bringing(self.keys, wrapper(app, self.clerk, *args, **options))
 
 
-def signed_in_with(*headers: tuple[str, str]) -> SignedIn:
-    """Return a signed-in state that has headers to send."""
-    state = SignedIn.from_claims("the-token", {"sub": "user_1", "sid": "sess_1"})
-    return state.with_headers(headers)
+def bringing(keys: Mapping[str, str], app: WSGIApplication) -> WSGIApplication:
+    """Return an application with a server before it that adds these keys to every environ."""
+
+    def asked(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        environ.update(keys)
+        return app(environ, start_response)
+
+    return asked
 
 
-def signed_out_with(*headers: tuple[str, str], reason: str = "session-token-missing") -> SignedOut:
-    """Return a signed-out state that has headers to send."""
-    return SignedOut(reason=reason, message="No session.", extra_headers=headers)
+def by_handshake(*lines: str, key: str = PUBLISHABLE_LIVE, **options: Any) -> Case:
+    """Return a request that brings home a handshake with these ``Set-Cookie`` lines.
+
+    With a development's key the state has a ``Location``.
+    """
+    token = minter().compact({"alg": "RS256", "typ": "JWT"}, {"handshake": lines})
+    settings = {"jwt_key": minter().pem, "publishable_key": key, "dotenv": False, **options}
+    return Case(
+        clerk=Clerk(clock=lambda: NOW, **settings),
+        keys={"HTTP_COOKIE": f"__clerk_handshake={token}"},
+    )
+
+
+def signed_in() -> Case:
+    """Return a request of somebody, whose state has no headers."""
+    return Case(clerk=clerk(), keys=bearer())
+
+
+def without_keys() -> Case:
+    """Return a request of somebody while Clerk's keys cannot be had."""
+    return Case(
+        clerk=ScriptedClerk({"GET /v1/jwks": error(503)}).instance(clock=lambda: NOW),
+        keys=bearer(),
+    )
+
+
+def cut_off(*lines: str) -> Case:
+    """Return a request with cookies to set, and Clerk cannot say whether its session is over."""
+    api = ScriptedClerk({"POST /v1/sessions/sess_1/verify": error(503)})
+    return by_handshake(*lines, secret_key=SECRET_KEY, verification="live", http=in_process(api))
 
 
 def full_environ(**keys: Any) -> WSGIEnvironment:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from ..api.transport import Unreachable
@@ -11,7 +12,7 @@ from ..emulator.errors import EmulatorError
 from ..errors import ClerkError, ConfigurationError
 from ..serving.process import MissingGunicorn
 from .errors import UsageError
-from .options import command_parser, run_run
+from .options import command_parser
 
 if TYPE_CHECKING:
     import argparse
@@ -22,7 +23,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
     options = _parse(sys.argv[1:] if arguments is None else arguments)
     try:
-        status: int = options.run(options)
+        # Each command is a module, so that none waits for what only another one needs.
+        status: int = import_module(f".{options.command}", __package__).run(options)
     except (UsageError, EmulatorError, MissingGunicorn, ConfigurationError) as error:
         return _complain(options.command, error, 2)
     except (ClerkError, Unreachable) as error:
@@ -36,7 +38,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = command_parser()
     options = parser.parse_args(arguments[:end])
     options.gunicorn = tuple(arguments[end + 1 :])
-    if options.gunicorn and options.run is not run_run:
+    if options.gunicorn and options.command != "run":
         parser.error(f"unrecognized arguments: {shlex.join(options.gunicorn)}")
     return options
 

@@ -8,32 +8,29 @@ import sys
 from base64 import b64encode
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ..emulator import DEMO_PASSWORD, IN_MEMORY, Emulator, Server
+from ..emulator import IN_MEMORY, Emulator, Server
 from ..emulator.foreground import StopSignals
-from ..emulator.objects import identifiers
+from ..emulator.introduction import known_accounts, lines_about, usable_session_id
 from .errors import UsageError
+from .options import DEFAULT_STATE
 
 if TYPE_CHECKING:
     import argparse
 
-DEFAULT_STATE = ".clerk-wsgi/emulator.sqlite3"
 
-
-def run_emulator(options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace) -> int:
     """Serve a local Clerk until a signal comes."""
     with ExitStack() as stack:
         signals = stack.enter_context(StopSignals())
-        state = options.state or _default_state()
-        emulator = Emulator(
-            state,
-            verify_endpoints=options.verify_endpoints,
-            redirect_origins=options.redirect_origin,
-        )
+        emulator = _emulator(options)
         stack.callback(emulator.close)
         server = Server(
-            emulator, host=options.host, port=options.port, allow_remote=options.allow_remote
+            emulator,
+            host=options.host,
+            port=options.port,
+            allow_remote=options.i_know_this_is_not_clerk,
         )
         stack.enter_context(server)
         stack.callback(emulator.faults.clear)  # nobody waits for latency any longer
@@ -43,6 +40,17 @@ def run_emulator(options: argparse.Namespace) -> int:
         signals.wait()
     print("Stopped.", flush=True)
     return 0
+
+
+def _emulator(options: argparse.Namespace) -> Emulator:
+    return Emulator(
+        options.state or _default_state(),
+        seed=options.seed,
+        token_lifetime=options.token_lifetime,
+        clerk_js=options.clerk_js,
+        verify_endpoints=options.verify_endpoints,
+        redirect_origins=options.redirect_origin,
+    )
 
 
 def _let_fail(emulator: Emulator, options: argparse.Namespace) -> None:
@@ -73,30 +81,23 @@ def _introduce(emulator: Emulator, url: str) -> None:
     print(f"export CLERK_PROXY_URL={url}")
     print("\nAnd to verify tokens without asking the local Clerk for its keys:\n")
     print(f"export CLERK_JWT_KEY={key}")
-    print(f"\nSign-in page:    {url}/sign-in?redirect_url=…")
-    for user in emulator.users()[:1]:
-        print(f"First user:      {_name(user)}")
-        print(f"                 {_sign_in_of(emulator, user)}")
+    print(f"\nStatus page:     {url}/")
+    print(f"Sign-in page:    {url}/sign-in?redirect_url=…")
+    for number, line in enumerate(lines_about(known_accounts(emulator))):
+        print(f"{'' if number else 'Can sign in:':17}{line}")
+    print(f"Control API:     {_control_command()}")
     print(f"A token:         {_token_command(emulator, url)}\n", flush=True)
 
 
-def _name(user: dict[str, Any]) -> str:
-    return " ".join(text for text in (user["id"], user["first_name"], user["last_name"]) if text)
-
-
-def _sign_in_of(emulator: Emulator, user: dict[str, Any]) -> str:
-    """Return what a user enters to sign in, as far as it is still what everybody knows."""
-    address = next(iter(identifiers(user, "email_address")), "no email address")
-    if emulator.has_password(user["id"], DEMO_PASSWORD):
-        return f"{address}, password {DEMO_PASSWORD}"
-    return address
+def _control_command() -> str:
+    """Return a line for a shell that has the variables above."""
+    return 'curl -H "Authorization: Bearer $CLERK_SECRET_KEY" "$CLERK_API_URL/_emulator"'
 
 
 def _token_command(emulator: Emulator, url: str) -> str:
     command = ["clerk-wsgi", "token"]
     if emulator.state == IN_MEMORY:
-        [session] = emulator.sessions()
-        command += ["--url", url, "--session", session["id"]]
+        command += ["--url", url, "--session", usable_session_id(emulator) or "ID"]
     elif emulator.state != DEFAULT_STATE:
         command += ["--state", emulator.state]
     return shlex.join(command)

@@ -1,63 +1,112 @@
-"""The options of each command, and what their values may be."""
+"""The options of each command; what one does is in the module of its name."""
 
 from __future__ import annotations
 
 import argparse
-import re
 from typing import TYPE_CHECKING
 
-from ..demo.run import run_demo
 from ..emulator import IN_MEMORY
-from ..emulator.faults import LONGEST_LATENCY, parse_failure
-from ..emulator.redirects import Redirects
 from ..emulator.versions import VERIFY_ENDPOINTS
-from ..serving.application import is_target
-from ..serving.run import Run, run_application
-from .emulator import DEFAULT_STATE, run_emulator
-from .token import run_token
+from . import values
 
 if TYPE_CHECKING:
-    from ..emulator import Failure
+    from collections.abc import Callable
 
 DEFAULT_PORT = 4100
+DEFAULT_STATE = ".clerk-wsgi/emulator.sqlite3"
 HOUR = 3600
-LIFETIMES = range(30, 315_360_000 + 1)
+_ABOUT_SEEDS = """\
+what a seed may look like:
+
+  [[users]]
+  email_address = "ada@example.com"
+  password = "analytical-engine-1843"
+
+  [[organizations]]
+  name = "Analytical Society"
+  slug = "analytical-society"
+  members = [{ user = "ada@example.com", role = "org:admin" }]
+
+Users, organizations and [[roles]] that are there become as it says; nobody is there twice.
+"""
 
 
 def command_parser() -> argparse.ArgumentParser:
-    """Return the parser of the whole command line; ``options.run`` is what to do."""
+    """Return the parser of the whole command line; ``options.command`` says what to do."""
     parser = argparse.ArgumentParser(prog="clerk-wsgi", description="A local Clerk.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
-    _add_emulator(commands.add_parser("emulator", help="a local Clerk to run against"))
-    _add_token(commands.add_parser("token", help="print a session token"))
-    _add_run(commands.add_parser("run", help="an application of your own, wrapped"))
-    _add_demo(commands.add_parser("demo", help="a local Clerk and a wrapped application"))
+
+    def add(name: str, text: str, fill: Callable[[argparse.ArgumentParser], None]) -> None:
+        # Names in full: what is meant by an abbreviation changes with the next option.
+        fill(commands.add_parser(name, help=text, description=text, allow_abbrev=False))
+
+    add("emulator", "a local Clerk to run against", _add_emulator)
+    add("token", "print a session token", _add_token)
+    add("run", "an application of your own, wrapped", _add_run)
+    add("demo", "a local Clerk and a wrapped application", _add_demo)
     return parser
 
 
 def _add_emulator(parser: argparse.ArgumentParser) -> None:
-    parser.set_defaults(run=run_emulator)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = _ABOUT_SEEDS
+    _add_addresses(parser)
+    _add_contents(parser)
+    _add_behaviour(parser)
+
+
+def _add_addresses(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="a loopback address")
-    parser.add_argument("--port", type=_port, default=DEFAULT_PORT, help="0: any free port")
+    parser.add_argument("--port", type=values.port, default=DEFAULT_PORT, help="0: any free port")
+    parser.add_argument(
+        "--i-know-this-is-not-clerk",
+        action="store_true",
+        help="let other machines reach it, which have no business here: passwords are for demos,"
+        " and whoever has the secret key can be anybody",
+    )
+    parser.add_argument(
+        "--redirect-origin",
+        metavar="ORIGIN",
+        type=values.origin,
+        action="append",
+        default=[],
+        help="where browsers may be sent beside this machine's own addresses, such as"
+        " https://app.example.com; may be repeated",
+    )
+
+
+def _add_contents(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--state",
         metavar="FILE",
         help=f"where keys, users and sessions are kept (default {DEFAULT_STATE};"
         f" {IN_MEMORY} forgets them at the end)",
     )
+    _add_seed(parser)
     parser.add_argument(
-        "--allow-remote",
-        action="store_true",
-        help="listen on an address that other machines can reach",
+        "--clerk-js",
+        metavar="DIR",
+        type=values.clerk_js,
+        help="serve Clerk's script for browsers, which 'npm install @clerk/clerk-js' has put here",
     )
+
+
+def _add_seed(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--redirect-origin",
-        metavar="ORIGIN",
-        type=_origin,
-        action="append",
-        default=[],
-        help="where browsers may be sent beside this machine's own addresses, such as"
-        " https://app.example.com; may be repeated",
+        "--seed",
+        metavar="FILE.toml",
+        help="the users, organizations, roles and sessions that the local Clerk is to have; those"
+        " it has already become as the seed says",
+    )
+
+
+def _add_behaviour(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--token-lifetime",
+        metavar="SECONDS",
+        type=values.lifetime,
+        default=60,
+        help="how long session tokens are valid (default %(default)s)",
     )
     parser.add_argument(
         "--verify-endpoints",
@@ -66,12 +115,16 @@ def _add_emulator(parser: argparse.ArgumentParser) -> None:
         help="whether POST .../verify is served, gone (410), or gone in later versions of the API",
     )
     parser.add_argument(
-        "--latency", metavar="SECONDS", type=_latency, default=0.0, help="how late answers are"
+        "--latency",
+        metavar="SECONDS",
+        type=values.latency,
+        default=0.0,
+        help="how late answers are",
     )
     parser.add_argument(
         "--fail",
         metavar="FAILURE",
-        type=_failure,
+        type=values.failure,
         action="append",
         default=[],
         help="let requests fail: RATE (0 to 1), STATUS (400 to 599), reset, or RATE,STATUS, and"
@@ -80,7 +133,6 @@ def _add_emulator(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_token(parser: argparse.ArgumentParser) -> None:
-    parser.set_defaults(run=run_token)
     source = parser.add_mutually_exclusive_group()
     source.add_argument(
         "--state",
@@ -95,7 +147,7 @@ def _add_token(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--expires-in",
         metavar="SECONDS",
-        type=_lifetime,
+        type=values.lifetime_at_clerk,
         default=HOUR,
         help="how long it is valid (default %(default)s)",
     )
@@ -104,10 +156,12 @@ def _add_token(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:
-    parser.set_defaults(run=run_run)
     parser.usage = "%(prog)s MODULE:APP [options] [-- gunicorn's options]"
     parser.add_argument(
-        "target", metavar="MODULE:APP", type=_target, help="a WSGI application, found from here"
+        "target",
+        metavar="MODULE:APP",
+        type=values.target,
+        help="a WSGI application, found from here",
     )
     parser.add_argument(
         "--require-session",
@@ -120,68 +174,22 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--local", action="store_true", help="with a local Clerk, which ends with the application"
     )
-    parser.add_argument("--port", type=_port, default=8000, help="of the application (0: any)")
+    _add_seed(parser)
+    _add_port(parser)
 
 
 def _add_demo(parser: argparse.ArgumentParser) -> None:
-    parser.set_defaults(
-        run=lambda options: run_demo(port=options.port, emulator_port=options.emulator_port)
-    )
-    parser.add_argument("--port", type=_port, default=8000, help="of the application (0: any)")
+    _add_port(parser)
     parser.add_argument(
-        "--emulator-port", metavar="PORT", type=_port, default=0, help="of the local Clerk (0: any)"
+        "--emulator-port",
+        metavar="PORT",
+        type=values.port,
+        default=0,
+        help="of the local Clerk (0: any)",
     )
 
 
-def _port(text: str) -> int:
-    return _whole_number(text, range(1 << 16), "a port is a number from 0 to 65535")
-
-
-def _lifetime(text: str) -> int:
-    return _whole_number(text, LIFETIMES, "expected 30 to 315360000 seconds")
-
-
-def _latency(text: str) -> float:
-    if not re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,6})?", text) or float(text) > LONGEST_LATENCY:
-        raise argparse.ArgumentTypeError("expected a number of seconds from 0 to 3600")
-    return float(text)
-
-
-def _origin(text: str) -> str:
-    try:
-        Redirects([text])
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-    return text
-
-
-def _failure(text: str) -> Failure:
-    try:
-        return parse_failure(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def _target(text: str) -> str:
-    if not is_target(text):
-        raise argparse.ArgumentTypeError("expected MODULE:APP, such as myapp:app")
-    return text
-
-
-def _whole_number(text: str, allowed: range, complaint: str) -> int:
-    if not re.fullmatch("[0-9]{1,10}", text) or int(text) not in allowed:
-        raise argparse.ArgumentTypeError(complaint)
-    return int(text)
-
-
-def run_run(options: argparse.Namespace) -> int:
-    """Run an application until a signal comes."""
-    return run_application(
-        Run(
-            target=options.target,
-            wrapper=options.wrapper,
-            port=options.port,
-            local=options.local,
-            options=options.gunicorn,
-        )
+def _add_port(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--port", type=values.port, default=8000, help="of the application (0: any)"
     )

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..api.transport import Answer
 
 
-def run_token(options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace) -> int:
     """Print one session token."""
     token = _ask_for_token(options) if options.url else _mint_from_state(options)
     print(forge(token) if options.forged else token)

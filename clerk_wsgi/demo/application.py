@@ -14,15 +14,13 @@ from urllib.parse import quote, urlencode
 from webob import Request, Response
 from webob.exc import HTTPNotFound, HTTPSeeOther
 
-from .. import Clerk, ClerkError, Unauthenticated, get_auth, get_session, strict_on_error
+from .. import Auth, Clerk, ClerkError, Unauthenticated, get_auth, get_session, strict_on_error
 from .pages import Links, Visitor, home_page, private_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
-
-    from .. import Session
 
 HOME = "/home"
 PRIVATE = "/"
@@ -46,7 +44,7 @@ class Demo:
     def _home(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         request = Request(environ)
         session = get_session(request)
-        visitor = self._visitor(request, session) if session else None
+        visitor = self._visitor(request, session.user_id) if session else None
         answer = home_page(visitor, self._links(request))
         return answer(environ, start_response)
 
@@ -59,7 +57,7 @@ class Demo:
         if request.path_info != PRIVATE:
             answer = HTTPNotFound()
         elif _is_browser(request):
-            answer = private_page(self._visitor(request, session), self._links(request))
+            answer = private_page(self._visitor(request, session.user_id), self._links(request))
         else:
             greeting = f"Hello, {session.user_id} (session {session.id}).\n"
             answer = Response(text=greeting, content_type="text/plain", charset="utf-8")
@@ -73,25 +71,26 @@ class Demo:
             return HTTPSeeOther(location=self._hosted("sign-in", request.url), headers=headers)
         return strict_on_error(error)
 
-    def _visitor(self, request: Request, session: Session) -> Visitor:
-        claims = get_auth(request).claims or {}
-        return Visitor(name=self._name_of(session.user_id), session=session, claims=claims)
-
-    def _name_of(self, user_id: str) -> str:
-        """Ask Clerk's API what a user is called; the page does without if it cannot be had."""
+    def _visitor(self, request: Request, user_id: str) -> Visitor:
+        """Ask Clerk's API who it is; the page does without if that cannot be had."""
+        auth = get_auth(request)
+        assert isinstance(auth, Auth)
         try:
             user = self._clerk.users.get(user_id)
         except ClerkError:
-            return user_id
-        return " ".join(filter(None, (user.first_name, user.last_name))) or user_id
+            return Visitor(auth=auth, name=user_id)
+        name = " ".join(filter(None, (user.first_name, user.last_name))) or user_id
+        return Visitor(auth=auth, name=name, metadata=user.public_metadata)
 
     def _links(self, request: Request) -> Links:
-        home = request.application_url + HOME
+        home, here = request.application_url + HOME, request.path_url
         return Links(
             home=home,
             private=request.application_url + PRIVATE,
-            sign_in=self._hosted("sign-in", request.path_url),
+            sign_in=self._hosted("sign-in", here),
             sign_out=self._hosted("sign-out", home),
+            choose=self._hosted("choose", here),
+            choose_organization=self._hosted("choose-organization", here),
         )
 
     def _hosted(self, page: str, back: str) -> str:

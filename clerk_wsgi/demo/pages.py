@@ -4,42 +4,22 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from html import escape
+from importlib import resources
 from string import Template
 from typing import TYPE_CHECKING
 
 from webob import Response
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
-    from .. import Session
+    from .. import Auth
 
-_STYLE = """\
-:root { color-scheme: light dark; --line: #d5d9e2; --soft: #545b6b; --accent: #4638c9; --on: #fff; }
-@media (prefers-color-scheme: dark) {
-  :root { --line: #3a4050; --soft: #abb2c1; --accent: #a79fff; --on: #15122f; }
-}
-body { max-width: 40rem; margin: 0 auto; padding: 1rem 1.25rem 3rem;
-  font: 1rem/1.55 system-ui, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; }
-nav { display: flex; flex-wrap: wrap; gap: 0.25rem 1.25rem; align-items: center;
-  padding: 0.5rem 0; border-bottom: 1px solid var(--line); }
-nav a { padding: 0.5rem 0; color: inherit; }
-nav a[aria-current] { font-weight: 600; text-decoration: none; }
-nav .action { margin-left: auto; }
-h1 { margin: 2.25rem 0 0.75rem; font-size: 1.75rem; line-height: 1.2; }
-.button { display: inline-block; padding: 0.5rem 1.125rem; border-radius: 0.5rem;
-  font-weight: 600; text-decoration: none; color: var(--on); background: var(--accent); }
-:focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: 0.375rem 1.25rem;
-  margin: 1.5rem 0; }
-dt { color: var(--soft); }
-dd { margin: 0; overflow-wrap: anywhere; }
-.soft { color: var(--soft); }
-@media (max-width: 30rem) { dl { grid-template-columns: 1fr; } dd { margin-bottom: 0.75rem; } }
-"""
+_STYLE = resources.files(__package__).joinpath("pages.css").read_text("utf-8")
 _STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 _POLICY = "; ".join(
     (
@@ -84,11 +64,11 @@ _NOBODY = Template("""\
 _SOMEBODY = Template("""\
 <p>Signed in as <strong>$name</strong>. $text</p>
 <dl>
-<dt>User</dt><dd>$user_id</dd>
-<dt>Session</dt><dd>$session_id</dd>
-<dt>Token</dt><dd>issued $issued, valid until $expires (UTC)</dd>
+$rows
 </dl>
-<p class="soft">Load the page again after that, and the token will have been renewed.</p>""")
+<p class="links"><a class="button" href="$choose_organization">Choose an organization</a>
+<a href="$choose">Use another account</a></p>
+<p class="soft">Load the page again when the token has expired: it will have been renewed.</p>""")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,15 +79,17 @@ class Links:
     private: str
     sign_in: str
     sign_out: str
+    choose: str
+    choose_organization: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visitor:
-    """Somebody who is signed in, and what the session token says."""
+    """Somebody who is signed in: what the session token says, and what Clerk's API does."""
 
+    auth: Auth
     name: str
-    session: Session
-    claims: Mapping[str, object]
+    metadata: Mapping[str, object] = field(default_factory=dict)
 
 
 def home_page(visitor: Visitor | None, links: Links) -> Response:
@@ -115,25 +97,40 @@ def home_page(visitor: Visitor | None, links: Links) -> Response:
     if visitor is None:
         content = _NOBODY.substitute(sign_in=escape(links.sign_in))
     else:
-        content = _somebody(visitor, "This page is for everybody.")
+        content = _somebody(visitor, "This page is for everybody.", links)
     return _answer("Home", content, links, signed_in=visitor is not None)
 
 
 def private_page(visitor: Visitor, links: Links) -> Response:
     """Answer with the page for those who are signed in."""
-    content = _somebody(visitor, "Nobody else gets to see this page.")
+    content = _somebody(visitor, "Nobody else gets to see this page.", links)
     return _answer("Private", content, links, signed_in=True)
 
 
-def _somebody(visitor: Visitor, text: str) -> str:
+def _somebody(visitor: Visitor, text: str, links: Links) -> str:
+    rows = (f"<dt>{term}</dt><dd>{escape(value)}</dd>" for term, value in _rows(visitor))
     return _SOMEBODY.substitute(
         name=escape(visitor.name),
         text=text,
-        user_id=escape(visitor.session.user_id),
-        session_id=escape(visitor.session.id or ""),
-        issued=_clock_time(visitor.claims.get("iat")),
-        expires=_clock_time(visitor.claims.get("exp")),
+        rows="\n".join(rows),
+        choose=escape(links.choose),
+        choose_organization=escape(links.choose_organization),
     )
+
+
+def _rows(visitor: Visitor) -> Iterator[tuple[str, str]]:
+    auth, claims = visitor.auth, visitor.auth.claims or {}
+    yield "User", auth.user_id or ""
+    yield "Session", auth.session_id or ""
+    if auth.org_id is None:
+        yield "Organization", "none, this is the personal account"
+    else:
+        yield "Organization", f"{auth.org_slug or auth.org_id}, as {auth.org_role}"
+        yield "Permissions", ", ".join(auth.org_permissions or ()) or "none"
+    if visitor.metadata:
+        yield "Public metadata", json.dumps(visitor.metadata, ensure_ascii=False)
+    issued, expires = _clock_time(claims.get("iat")), _clock_time(claims.get("exp"))
+    yield "Token", f"issued {issued}, valid until {expires} (UTC)"
 
 
 def _clock_time(seconds: object) -> str:

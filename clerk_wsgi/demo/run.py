@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from importlib import resources
 
-from ..emulator import DEMO_PASSWORD, Emulator, Server, forge
+from ..emulator import Emulator, Server, forge
 from ..emulator.foreground import StopSignals
+from ..emulator.introduction import known_accounts, lines_about
+from ..emulator.seeds import seed_from
 from ..serving.process import (
     HOST,
     curl,
@@ -19,6 +22,7 @@ from ..serving.process import (
 from .application import HOME
 
 HOUR = 3600
+SEED = "seed.toml"
 SETTINGS = ("--config", "python:clerk_wsgi.demo.gunicorn_settings")
 APPLICATION = "clerk_wsgi.demo.application:create_application()"
 
@@ -31,7 +35,7 @@ def run_demo(*, port: int, emulator_port: int) -> int:
     require_gunicorn("the demo")
     with ExitStack() as stack:
         listener = stack.enter_context(listen(port))
-        emulator = Emulator()
+        emulator = Emulator(seed=seed_from(_seed_text(), name=SEED))
         stack.callback(emulator.close)
         clerk = stack.enter_context(Server(emulator, host=HOST, port=emulator_port))
         signals = stack.enter_context(StopSignals())
@@ -53,20 +57,30 @@ def _environ(emulator: Emulator, url: str) -> dict[str, str]:
     }
 
 
+def _seed_text() -> str:
+    return resources.files(__package__).joinpath(SEED).read_text("utf-8")
+
+
 def _introduce(emulator: Emulator, api_url: str, url: str) -> None:
-    [session] = emulator.sessions()
-    token = emulator.session_token(session["id"], expires_in=HOUR)
+    accounts = known_accounts(emulator)
     print(f"The application:  {url}  (gunicorn, 2 workers)")
     print(f"The local Clerk:  {api_url}")
-    [user] = emulator.users()
-    address = user["email_addresses"][0]["email_address"]
     print("\nOpen this in a browser, which needs no JavaScript, and sign in and out:\n")
-    print(f"  {url.rstrip('/')}{HOME}  as {address}, password {DEMO_PASSWORD}\n")
-    print("Paste these into another terminal; the tokens live an hour. Ctrl-C stops everything.")
+    print(f"  {url.rstrip('/')}{HOME}  as {accounts[0].credentials}\n")
+    print("All who can sign in there:\n")
+    for line in lines_about(accounts):
+        print(f"  {line}")
+    print("\nPaste these into another terminal; the tokens live an hour. Ctrl-C stops everything.")
+    _print_commands(emulator, url)
+    print("\nDecisions:", flush=True)
+
+
+def _print_commands(emulator: Emulator, url: str) -> None:
+    session_id = emulator.sessions()[0]["id"]  # the seed's
+    token = emulator.session_token(session_id, expires_in=HOUR)
     for title, line in (
         ("signed in", curl(url, token)),
         ("signed out", curl(url)),
         ("forged: the same token, signed with another key", curl(url, forge(token))),
     ):
         print(f"\n# {title}\n{line}")
-    print("\nDecisions:", flush=True)

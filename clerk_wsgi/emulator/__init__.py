@@ -4,9 +4,10 @@ For development and tests. Nothing outside ``testing``, the command line and the
 """
 
 from .app import Emulator, RecordedRequest
-from .errors import ConnectionReset, ListenError, NotFound, StateError
-from .faults import Failure, Faults
+from .errors import ConnectionReset, ListenError, NotFound, SeedError, StateError
+from .faults import Failure, Faults, RateLimit
 from .instance import DEMO_PASSWORD
+from .seeds import Seed, load_seed, seed_from
 from .server import Server
 from .signing import SigningKey, forge
 from .store import IN_MEMORY
@@ -20,9 +21,14 @@ __all__ = [
     "Faults",
     "ListenError",
     "NotFound",
+    "RateLimit",
     "RecordedRequest",
+    "Seed",
+    "SeedError",
     "Server",
     "SigningKey",
     "StateError",
     "forge",
+    "load_seed",
+    "seed_from",
 ]

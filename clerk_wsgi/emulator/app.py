@@ -11,10 +11,13 @@ from urllib.parse import quote
 from webob import Request, Response
 
 from .backend import BackendApi
+from .control import ControlApi, is_control
 from .errors import ConnectionReset, Refusal
 from .faults import Faults
 from .frontend import Frontend
 from .instance import Instance, InstanceOptions
+from .npm import CLERK_JS, Packages
+from .status import StatusPage
 from .store import IN_MEMORY
 from .versions import VerifyEndpoints
 
@@ -49,15 +52,17 @@ class EmulatorOptions(InstanceOptions, total=False):
 
     verify_endpoints: str
     redirect_origins: Iterable[str]
+    clerk_js: str | os.PathLike[str] | None
 
 
 class Emulator(Instance):
-    """A Clerk instance that answers HTTP; the arguments are those of ``Instance``, and two more.
+    """A Clerk instance that answers HTTP; the arguments are those of ``Instance``, and three more.
 
     ``verify_endpoints`` says whether the retired ``POST …/verify`` are ``"served"``, ``"gone"``
     (410), or ``"versioned"``: sessions' up to the API version 2025-03-12. ``faults`` lets requests
     be late or fail. ``redirect_origins`` are where browsers may be sent beside this machine's own
-    addresses, such as ``"https://app.example.com"``.
+    addresses, such as ``"https://app.example.com"``. ``clerk_js`` is a directory with the npm
+    package ``@clerk/clerk-js`` in it, to be served to browsers; ``ValueError`` if it is not there.
     """
 
     def __init__(
@@ -66,19 +71,45 @@ class Emulator(Instance):
         *,
         verify_endpoints: str = "served",
         redirect_origins: Iterable[str] = (),
+        clerk_js: str | os.PathLike[str] | None = None,
         **options: Unpack[InstanceOptions],
     ) -> None:
         endpoints = VerifyEndpoints(verify_endpoints)
+        self._packages = Packages(clerk_js)
         super().__init__(state, **options)
         self.faults = Faults()
-        self._frontend = Frontend(self, redirect_origins)
+        origins = tuple(redirect_origins)
+        self._frontend = Frontend(self, origins, self._packages)
         self._backend = BackendApi(self, endpoints, self._frontend.backend_routes())
+        self._status = StatusPage(self, origins)
+        self._control = ControlApi(self, self._backend, self._frontend.browsers)
         self._recorded: deque[RecordedRequest] = deque(maxlen=REQUESTS_KEPT)
 
     @property
+    def clerk_js(self) -> str | None:
+        """The version of ``@clerk/clerk-js`` that is served, ``None`` if none is."""
+        return self._packages.version(CLERK_JS)
+
+    @property
     def requests(self) -> list[RecordedRequest]:
-        """The latest requests, oldest first: a thousand at most."""
+        """The latest requests but those of the control API and the status page, oldest first.
+
+        They are a thousand at most.
+        """
         return list(self._recorded)
+
+    def forget_requests(self) -> None:
+        """Begin a new list of requests."""
+        self._recorded.clear()
+
+    def reset(self) -> None:
+        """Be as at the beginning, with the same keys: users, sessions, settings, faults, requests.
+
+        A seed is planted again.
+        """
+        super().reset()
+        self.faults.clear()
+        self.forget_requests()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         request = Request(environ)
@@ -93,15 +124,20 @@ class Emulator(Instance):
 
     def _record(self, request: Request, status: int) -> None:
         path = request.environ.get("PATH_INFO", "")
-        self._recorded.append(RecordedRequest(request.method, path, status, self._clock()))
+        if not (is_control(request) or self._status.is_asked(request)):
+            self._recorded.append(RecordedRequest(request.method, path, status, self._clock()))
         # Quoted, so that no path can write log lines of its own.
         _logger.info("%s %s %s", request.method, quote(path, "/"), status or "reset")
 
     def _answer(self, request: Request) -> Response:
+        if is_control(request):
+            return self._control.answer(request)
+        if self._status.is_asked(request):
+            return self._status.answer(request)
         try:
             self.faults.meet(request)
             if self._frontend.has(request):
                 return self._frontend.answer(request)
             return self._backend.answer(request)
         except Refusal as refusal:
-            return refusal.response()
+            return self._frontend.lend(request, refusal.response())

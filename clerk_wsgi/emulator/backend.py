@@ -10,8 +10,12 @@ from webob import Response
 
 from .clients import ClientsApi
 from .errors import Refusal
+from .machines import MachinesApi
+from .memberships_api import MembershipsApi
+from .organizations_api import OrganizationsApi
 from .routing import Router
 from .sessions import SessionsApi
+from .sign_in_tokens import SignInTokensApi
 from .users import UsersApi
 from .versions import asked_version
 
@@ -35,12 +39,17 @@ class BackendApi:
         browser_routes: Iterable[Route] = (),
     ) -> None:
         self._instance = instance
+        self._machines = MachinesApi(instance)
         self._router = Router(
             [
                 ("GET", "/v1/jwks", self._jwks),
                 *SessionsApi(instance, verify_endpoints).routes(),
                 *ClientsApi(instance, verify_endpoints).routes(),
                 *UsersApi(instance).routes(),
+                *self._machines.routes(),
+                *OrganizationsApi(instance).routes(),
+                *MembershipsApi(instance).routes(),
+                *SignInTokensApi(instance).routes(),
                 *browser_routes,
             ]
         )
@@ -50,11 +59,14 @@ class BackendApi:
 
         As at Clerk the key comes first: without it nobody learns which paths there are.
         """
-        self._check_key(request.headers.get("Authorization", ""))
+        if not self._machines.is_of_machine(request):
+            self.check_key(request)
         asked_version(request)
         return self._router.dispatch(request)
 
-    def _check_key(self, authorization: str) -> None:
+    def check_key(self, request: Request) -> None:
+        """Raise a ``Refusal`` unless a request carries the secret key."""
+        authorization = request.headers.get("Authorization", "")
         match = re.fullmatch(r"bearer +(\S+) *", authorization, re.IGNORECASE)
         if not match:
             raise Refusal(

@@ -9,17 +9,27 @@ docs/protocol.md, "Handshake" and "Cookies".
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from webob import Response
 
 from ..context import parse_query
-from ..cookies import DEV_BROWSER, split_cookies
+from ..cookies import CLIENT_UAT, DEV_BROWSER, split_cookies, whole_number
 from ..handshake import HANDSHAKE, NONCE
 from ..settings import parse_publishable_key
-from .cookies import CLIENT, LONGEST, YEAR, CookieLines, Reach, cookie_line, expired_line
-from .errors import NotFound
-from .ids import new_id, new_rotating_token
+from .cookies import (
+    CLIENT,
+    LONGEST,
+    LONGEST_SECONDS,
+    YEAR,
+    CookieLines,
+    Reach,
+    cookie_line,
+    expired_line,
+)
+from .dev_browser import DevBrowserTokens, dev_browser_unauthenticated
+from .errors import NotFound, Refusal
+from .ids import new_rotating_token
 from .objects import LIVING
 from .redirects import not_associated
 
@@ -33,15 +43,23 @@ if TYPE_CHECKING:
     from .objects import Document
     from .redirects import Target
 
+CLIENT_COOKIE = "client_cookie"
+DEV_BROWSER_HEADER = "Clerk-Db-Jwt"
+
 _BRIEFLY = "Max-Age=60"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Visitor:
-    """A browser: the client that it has, and the secret that it is known by."""
+    """A browser: the client that it has, and the secret that it is known by.
+
+    One whose secret was replaced meanwhile, such as another tab's, has not seen the sessions that
+    began since: ``seen`` are the ids of those that it may know of, ``None`` for all.
+    """
 
     client: Document
     token: str = field(repr=False)
+    seen: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,13 +80,24 @@ class Journey:
 
 
 class Browsers(Protocol):
-    """What differs between development and production."""
+    """What differs between development and production.
+
+    ``uses_cookies`` says whether it is a cookie that tells whose script asks.
+    """
+
+    uses_cookies: bool
 
     def at_handshake(self, request: Request) -> Visitor | None:
         """Return who makes a handshake, ``None`` for a browser without a client."""
 
     def at_page(self, request: Request) -> Visitor | None:
         """Return who looks at a hosted page, ``None`` for a browser without a client."""
+
+    def at_script(self, request: Request) -> Visitor | None:
+        """Return whose script asks, ``None`` for a browser without a client, or raise a 401."""
+
+    def newcomer(self) -> Visitor:
+        """Return a browser that was never here, or raise a 400 if cookies tell them apart."""
 
     def renew(self, client_id: str) -> Visitor:
         """Give a client a new secret; the one before is void."""
@@ -84,6 +113,15 @@ class Browsers(Protocol):
 
     def send_on(self, visitor: Visitor, request: Request, target: Target | None) -> Journey:
         """Send a browser on from a hosted page, back to it without a target."""
+
+    def tell(self, visitor: Visitor, request: Request) -> list[tuple[str, str]]:
+        """Return the headers that tell a browser, which asked by a script, of a change."""
+
+    def remind(self, visitor: Visitor | None, request: Request) -> list[tuple[str, str]]:
+        """Return the headers that tell such a browser of a change if it does not know yet."""
+
+    def hand_over(self, visitor: Visitor, request: Request) -> list[tuple[str, str]]:
+        """Return the headers that bring such a browser a new secret, too."""
 
 
 def browsers_of(instance: Instance) -> Browsers:
@@ -119,24 +157,35 @@ def client_uat(visitor: Visitor | None) -> int:
 class DevelopmentBrowsers:
     """Browsers of a development instance: applications may be anywhere."""
 
+    uses_cookies = False
+
     def __init__(self, instance: Instance, key: PublishableKey) -> None:
         self._instance = instance
+        self._tokens = DevBrowserTokens(instance)
         self._lines = CookieLines(key)
 
     def at_handshake(self, request: Request) -> Visitor:
         """Only the address says who it is: cookies would be a third party's."""
-        return self._find(_query_values(request, DEV_BROWSER)) or self._new()
+        return self._find(_query_values(request, DEV_BROWSER)) or self.newcomer()
 
     def at_page(self, request: Request) -> Visitor | None:
         cookies = _cookies(request, self._lines.names(DEV_BROWSER))
         return self._find([*_query_values(request, DEV_BROWSER), *cookies])
 
+    def at_script(self, request: Request) -> Visitor:
+        """Only the address says who it is, as at a handshake; and it has to."""
+        tokens = _query_values(request, DEV_BROWSER)
+        found = self._find(tokens) or self._find_replaced(tokens)
+        if found is None:
+            raise dev_browser_unauthenticated()
+        return found
+
+    def newcomer(self) -> Visitor:
+        return self.renew(self._instance.create_client()["id"])
+
     def renew(self, client_id: str) -> Visitor:
-        store = self._instance._store
-        with store.transaction():
-            for known in store.find("dev_browser", client_id=client_id):
-                store.delete("dev_browser", known["id"])
-            return self._give_token(client_id)
+        token = self._tokens.give(client_id)
+        return Visitor(client=self._instance.client(client_id), token=token)
 
     def reach(self, request: Request, target: Target) -> Reach:
         return Reach(secure=target.is_secure)
@@ -152,24 +201,34 @@ class DevelopmentBrowsers:
         location = target.with_parameter(DEV_BROWSER, visitor.token) if target else None
         return Journey(location=location or request.path_url, set_cookies=tuple(cookies))
 
+    def tell(self, visitor: Visitor, request: Request) -> list[tuple[str, str]]:
+        return []  # the script sees to the application's cookies itself
+
+    def remind(self, visitor: Visitor | None, request: Request) -> list[tuple[str, str]]:
+        return []
+
+    def hand_over(self, visitor: Visitor, request: Request) -> list[tuple[str, str]]:
+        return [(DEV_BROWSER_HEADER, visitor.token)]
+
     def _find(self, tokens: Iterable[str]) -> Visitor | None:
         for token in tokens:
-            known = self._instance._store.get("dev_browser", token)
-            if known is not None:
-                return Visitor(client=self._instance.client(known["client_id"]), token=token)
+            client = self._tokens.client(token)
+            if client is not None:
+                return Visitor(client=client, token=token)
         return None
 
-    def _new(self) -> Visitor:
-        return self._give_token(self._instance.create_client()["id"])
-
-    def _give_token(self, client_id: str) -> Visitor:
-        token = new_id("dvb")
-        self._instance._store.put({"object": "dev_browser", "id": token, "client_id": client_id})
-        return Visitor(client=self._instance.client(client_id), token=token)
+    def _find_replaced(self, tokens: Iterable[str]) -> Visitor | None:
+        for token in tokens:
+            found = self._tokens.seen_client(token)
+            if found is not None:
+                return Visitor(client=found[0], token=token, seen=found[1])
+        return None
 
 
 class ProductionBrowsers:
     """Browsers of a production instance: applications share a site with the Frontend API."""
+
+    uses_cookies = True
 
     def __init__(self, instance: Instance, key: PublishableKey) -> None:
         self._instance = instance
@@ -182,6 +241,17 @@ class ProductionBrowsers:
     def at_page(self, request: Request) -> Visitor | None:
         found = (self._read(token) for token in _cookies(request, (CLIENT,)))
         return next((visitor for visitor in found if visitor), None)
+
+    def at_script(self, request: Request) -> Visitor | None:
+        return self.at_page(request)
+
+    def newcomer(self) -> NoReturn:
+        raise Refusal(
+            400,
+            "request_invalid_for_environment",
+            "Invalid request for environment",
+            "Request only valid for development instances.",
+        )
 
     def renew(self, client_id: str) -> Visitor:
         self._instance._update("client", client_id, {"rotating_token": new_rotating_token()})
@@ -207,13 +277,34 @@ class ProductionBrowsers:
         return Journey(location=str(target), set_cookies=(line,))
 
     def send_on(self, visitor: Visitor, request: Request, target: Target | None) -> Journey:
-        reach = self._own_reach(request)
-        cookies = [
-            *self._lines.client(visitor.token, reach),
-            *self._lines.client_uat(client_uat(visitor), reach, LONGEST),
-        ]
         location = str(target) if target else request.path_url
-        return Journey(location=location, set_cookies=tuple(cookies))
+        return Journey(location=location, set_cookies=tuple(self._cookies(visitor, request)))
+
+    def tell(self, visitor: Visitor, request: Request) -> list[tuple[str, str]]:
+        return [("Set-Cookie", line) for line in self._client_uat(visitor, request)]
+
+    def remind(self, visitor: Visitor | None, request: Request) -> list[tuple[str, str]]:
+        # Only if need be: an answer may be late, and the browser know better by then.
+        names = self._lines.names(CLIENT_UAT)
+        found = split_cookies(request.environ.get("HTTP_COOKIE", ""), names, str)
+        known = {whole_number(found.get(name)) for name in names}
+        if known == {client_uat(visitor)}:
+            return []
+        return [("Set-Cookie", line) for line in self._client_uat(visitor, request)]
+
+    def hand_over(self, visitor: Visitor, request: Request) -> list[tuple[str, str]]:
+        return [("Set-Cookie", line) for line in self._cookies(visitor, request)]
+
+    def _cookies(self, visitor: Visitor, request: Request) -> list[str]:
+        """Return all cookies of a browser anew, and remember until when it keeps them."""
+        until = self._instance.milliseconds() + LONGEST_SECONDS * 1000
+        cookie = {"object": CLIENT_COOKIE, "id": visitor.client["id"], "expire_at": until}
+        self._instance._store.put(cookie)
+        client = self._lines.client(visitor.token, self._own_reach(request))
+        return [*client, *self._client_uat(visitor, request)]
+
+    def _client_uat(self, visitor: Visitor | None, request: Request) -> list[str]:
+        return self._lines.client_uat(client_uat(visitor), self._own_reach(request), LONGEST)
 
     def _own_reach(self, request: Request) -> Reach:
         domain = self._domain if _is_within(_host_of(request), self._domain) else None

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 CLIENT = "__client"
 YEAR = "Max-Age=31536000"
-LONGEST = "Max-Age=34560000"  # 400 days: browsers keep none for longer
+LONGEST_SECONDS = 34_560_000  # 400 days: browsers keep none for longer
+LONGEST = f"Max-Age={LONGEST_SECONDS}"
 
 _LAX = "SameSite=Lax"
 _EXPIRED = "Expires=Thu, 01 Jan 1970 00:00:00 GMT"

@@ -3,6 +3,7 @@
     EmulatorError
     ├── StateError     the state cannot be opened
     ├── ListenError    the address cannot be listened on
+    ├── SeedError      a seed cannot be read, or does not fit
     └── NotFound       no such user, client or session
     Refusal            an error answer of the API
     ConnectionReset    no answer at all
@@ -31,6 +32,10 @@ class StateError(EmulatorError):
 
 class ListenError(EmulatorError):
     """The address cannot be listened on, or must not be."""
+
+
+class SeedError(EmulatorError):
+    """A seed cannot be read, or what it says cannot be."""
 
 
 class NotFound(EmulatorError, LookupError):

@@ -4,6 +4,7 @@
     emulator.faults.fail(503)                      # every request is answered 503
     emulator.faults.fail(429, rate=0.25)           # every fourth one
     emulator.faults.fail(None, prefix="/v1/jwks")  # connections are reset
+    emulator.faults.limit(20, seconds=10)          # what is more gets 429 until the window ends
     emulator.faults.clear()                        # all is well again, at once
 
 An error says nothing about what was asked: it comes before the key is looked at.
@@ -22,10 +23,13 @@ from typing import TYPE_CHECKING
 from .errors import ConnectionReset, Refusal
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from webob import Request
 
 RETRY_AFTER = 1  # seconds, with every 429 unless said otherwise
 LONGEST_LATENCY = 3600.0
+LONGEST_WINDOW = 86_400.0
 _STEP = 0.02
 _TINY = 1e-9  # so that ten tenths are one
 _OUTCOME = "[45][0-9]{2}|reset"
@@ -60,6 +64,25 @@ class Failure:
             raise ValueError("the rate of a failure is a number from 0 to 1")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateLimit:
+    """How many requests whose path begins with ``prefix`` pass in each window of ``seconds``.
+
+    A window begins with the first request after the last one's end. What is more is answered 429,
+    and ``Retry-After`` says when the window ends.
+    """
+
+    requests: int
+    seconds: float
+    prefix: str = "/"
+
+    def __post_init__(self) -> None:
+        if self.requests < 1:
+            raise ValueError("a rate limit lets one request pass or more")
+        if not 0 < self.seconds <= LONGEST_WINDOW:
+            raise ValueError("the window of a rate limit is a number of seconds up to 86400")
+
+
 def parse_failure(text: str) -> Failure:
     """Return the failure that a text such as ``503``, ``0.1``, ``0.5,429:/v1/users`` stands for.
 
@@ -78,12 +101,17 @@ def parse_failure(text: str) -> Failure:
 
 
 class Faults:
-    """What is wrong with the local Clerk; it may be changed at any time, from any thread."""
+    """What is wrong with the local Clerk; it may be changed at any time, from any thread.
 
-    def __init__(self) -> None:
+    ``monotonic`` (seconds) is the clock of the rate limits.
+    """
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
         self._lock = threading.Lock()
         self._latency = 0.0
         self._failures: list[_Counted] = []
+        self._windows: list[_Window] = []
 
     @property
     def latency(self) -> float:
@@ -92,14 +120,17 @@ class Faults:
 
     @latency.setter
     def latency(self, seconds: float) -> None:
-        if not 0 <= seconds <= LONGEST_LATENCY:
-            raise ValueError("the latency is a number of seconds from 0 to 3600")
-        self._latency = float(seconds)
+        self._latency = _checked_latency(seconds)
 
     @property
     def failures(self) -> tuple[Failure, ...]:
         """The failures there are, in the order in which they are tried."""
         return tuple(counted.failure for counted in self._failures)
+
+    @property
+    def limits(self) -> tuple[RateLimit, ...]:
+        """The rate limits there are, all of which are to be kept."""
+        return tuple(window.limit for window in self._windows)
 
     def add(self, failure: Failure) -> None:
         """Let requests fail in this way, too."""
@@ -117,20 +148,54 @@ class Faults:
         """Let requests fail; the arguments are those of ``Failure``."""
         self.add(Failure(status=status, rate=rate, prefix=prefix, retry_after=retry_after))
 
+    def limit(self, requests: int, *, seconds: float, prefix: str = "/") -> None:
+        """Let only so many requests pass in a window of time; the arguments are ``RateLimit``'s."""
+        self.add_limit(RateLimit(requests=requests, seconds=seconds, prefix=prefix))
+
+    def add_limit(self, limit: RateLimit) -> None:
+        """Let a rate limit be kept, too; its first window begins with the next request."""
+        with self._lock:
+            self._windows = [*self._windows, _Window(limit)]
+
+    def replace(
+        self,
+        *,
+        latency: float = 0.0,
+        failures: Iterable[Failure] = (),
+        limits: Iterable[RateLimit] = (),
+    ) -> None:
+        """Let this be wrong, at once, and nothing else."""
+        checked = _checked_latency(latency)
+        counted, windows = [*map(_Counted, failures)], [*map(_Window, limits)]
+        with self._lock:
+            self._latency, self._failures, self._windows = checked, counted, windows
+
     def clear(self) -> None:
         """Let all be well again."""
-        with self._lock:
-            self._latency = 0.0
-            self._failures = []
+        self.replace()
 
     def meet(self, request: Request) -> None:
         """Wait, and raise a ``Refusal`` or ``ConnectionReset`` if this request is to fail."""
         self._wait()
         path = request.environ.get("PATH_INFO", "")
         with self._lock:
-            failing = [one.failure for one in self._failures if one.is_due(path)]
+            failing = self._over_limit(path) or [
+                one.failure for one in self._failures if one.is_due(path)
+            ]
         if failing:
             raise _error_of(failing[0])
+
+    def _over_limit(self, path: str) -> list[Failure]:
+        """Count a request if it passes; else return what becomes of it."""
+        now = self._monotonic()
+        windows = [one for one in self._windows if path.startswith(one.limit.prefix)]
+        wait = max((one.wait(now) for one in windows), default=0.0)
+        if wait > 0:
+            retry_after = max(1, math.ceil(wait - _TINY))
+            return [Failure(status=HTTPStatus.TOO_MANY_REQUESTS, retry_after=retry_after)]
+        for window in windows:
+            window.count(now)
+        return []
 
     def _wait(self) -> None:
         started = time.monotonic()
@@ -154,6 +219,31 @@ class _Counted:
 
     def _share_of(self, requests: int) -> int:
         return math.floor(requests * self.failure.rate + _TINY)
+
+
+class _Window:
+    """A rate limit that counts the requests which passed in the present window."""
+
+    def __init__(self, limit: RateLimit) -> None:
+        self.limit = limit
+        self._passed = 0
+        self._end = -math.inf
+
+    def wait(self, now: float) -> float:
+        """Return how many seconds the next request is too early, at most 0 if it may pass."""
+        return self._end - now if self._passed >= self.limit.requests else 0.0
+
+    def count(self, now: float) -> None:
+        """Count a request that passed."""
+        if now >= self._end:
+            self._passed, self._end = 0, now + self.limit.seconds
+        self._passed += 1
+
+
+def _checked_latency(seconds: float) -> float:
+    if not 0 <= seconds <= LONGEST_LATENCY:
+        raise ValueError("the latency is a number of seconds from 0 to 3600")
+    return float(seconds)
 
 
 def _error_of(failure: Failure) -> Exception:

@@ -10,10 +10,12 @@ from .browsers import browsers_of
 from .errors import Refusal
 from .handshake import Handshakes
 from .hosted import HostedPages
-from .pages import error_page, html_answer
+from .layout import html_answer
+from .pages import error_page
 from .redirects import Redirects
 from .refresh import SessionRefresh
 from .routing import Router
+from .script_api import ScriptApi
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from webob import Request
 
     from .instance import Instance
+    from .npm import Packages
     from .routing import Route
 
 
@@ -28,14 +31,19 @@ class Frontend:
     """The browsers' side of an instance, and what the Backend API has to say about it.
 
     ``redirect_origins`` are allowed beside those of this machine; ``ValueError`` for no origin.
+    ``packages`` are the scripts that are served.
     """
 
-    def __init__(self, instance: Instance, redirect_origins: Iterable[str]) -> None:
+    def __init__(
+        self, instance: Instance, redirect_origins: Iterable[str], packages: Packages
+    ) -> None:
         self._instance = instance
+        self._packages = packages
         self._redirects = Redirects(redirect_origins)
         self.browsers = browsers_of(instance)
         self._renewal = SessionRefresh(instance)
         self._handshakes = Handshakes(instance, self.browsers, self._redirects, self._renewal)
+        self._scripts = ScriptApi(instance, self.browsers, self._redirects)
         pages = HostedPages(instance, self.browsers, self._redirects)
         self._router = Router(
             [
@@ -54,9 +62,18 @@ class Frontend:
 
     def has(self, request: Request) -> bool:
         """Say whether a request is for a path of ours."""
-        return self._router.has(request)
+        served = (self._router, self._scripts, self._packages)
+        return any(one.has(request) for one in served)
 
     def answer(self, request: Request) -> Response:
+        """Answer a request as whoever asks reads it: a person, a script or a server."""
+        if self._router.has(request):
+            return self._page(request)
+        if self._packages.has(request):
+            return self.lend(request, self._packages.answer(request))
+        return self._scripts.answer(request)
+
+    def _page(self, request: Request) -> Response:
         """Answer a request; an error is a page for browsers, else as everywhere in Clerk's API."""
         try:
             return self._router.dispatch(request)
@@ -67,6 +84,12 @@ class Frontend:
             if refusal.allow:
                 answer.headers["Allow"] = refusal.allow
             return answer
+
+    def lend(self, request: Request, response: Response) -> Response:
+        """Let a script read an answer that was given before it was looked at who asks."""
+        if "Authorization" in request.headers:
+            return response
+        return self._scripts.lend(request, response)
 
     def _jwks(self, request: Request) -> Response:
         return Response(json=self._instance.jwks())

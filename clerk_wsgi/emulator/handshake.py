@@ -9,6 +9,8 @@ from __future__ import annotations
 import secrets
 import threading
 from collections import OrderedDict
+from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from webob import Response
@@ -17,7 +19,7 @@ from ..handshake import HANDSHAKE, NONCE
 from ..settings import parse_publishable_key
 from .browsers import client_uat, current_session
 from .cookies import CookieLines
-from .errors import Refusal, resource_not_found
+from .errors import NotFound, Refusal, resource_not_found
 from .query import Query
 
 if TYPE_CHECKING:
@@ -81,14 +83,19 @@ class Handshakes:
         self._payloads = Payloads(instance._clock)
 
     def begin(self, request: Request) -> Response:
-        """Answer ``GET /v1/client/handshake``; which organization is asked for does not count."""
+        """Answer ``GET /v1/client/handshake``.
+
+        ``organization_id`` is the id or the slug of what the session is to have active, or empty
+        for the personal account. What the user is no member of changes nothing.
+        """
         query = Query(request)
         target = self._redirects.target(query.text("redirect_url"))
         wanted = query.text("format") or FORMATS[0]
         if wanted not in FORMATS:
             raise Refusal(400, "invalid_handshake", "Invalid handshake", "format is unknown")
         reach = self._browsers.reach(request, target)
-        visitor = self._browsers.at_handshake(request)
+        wanted_organization = query.text("organization_id")
+        visitor = self._activate(self._browsers.at_handshake(request), wanted_organization)
         directives = self._directives(visitor, target, reach)
         name, value = self._wrap(directives, wanted)
         return self._browsers.deliver(name, value, request, target).answer(307)
@@ -99,6 +106,16 @@ class Handshakes:
         if directives is None:
             raise resource_not_found("Handshake payload not found", "The nonce is not valid.")
         return Response(json={"directives": directives})
+
+    def _activate(self, visitor: Visitor | None, wanted: str | None) -> Visitor | None:
+        """Return a browser whose session has an organization active, if its user may have it."""
+        session = current_session(visitor)
+        if visitor is None or session is None or wanted is None:
+            return visitor
+        with suppress(NotFound):
+            organization_id = self._instance.organization(wanted)["id"] if wanted else None
+            self._instance.activate_organization(session["id"], organization_id)
+        return replace(visitor, client=self._instance.client(visitor.client["id"]))
 
     def _directives(self, visitor: Visitor | None, target: Target, reach: Reach) -> list[str]:
         session = current_session(visitor)

@@ -1,33 +1,30 @@
 """The hosted pages for browsers: signing in with a password, and signing out.
 
 They need no JavaScript. What they look like is the business of ``pages.py``, how browsers are
-known that of ``browsers.py``.
+known that of ``browsers.py``; ``choosing.py`` has the pages for those who are signed in.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .browsers import living_sessions
+from .arrivals import Arrivals, text_of
+from .choosing import ChoicePages
 from .errors import Refusal
-from .forms import check_form, form_token_of, parse_form, with_form_token
-from .objects import identifiers
-from .pages import Account, SignInForm, html_answer, sign_in_page, sign_out_page
-from .query import Query
-from .sign_in import SignIns, session_over
+from .forms import check_form, parse_form
+from .pages import FIELDS, sign_in_page, sign_out_page
+from .sign_in import SignIns
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from webob import Request, Response
 
-    from .browsers import Browsers, Visitor
+    from .arrivals import Arrival
+    from .browsers import Browsers
     from .instance import Instance
-    from .objects import Document
-    from .redirects import Redirects, Target
+    from .redirects import Redirects
     from .routing import Route
-
-# Wherever the application is on this machine, a form may lead through it and back.
-_LOOPBACK = ("http://127.0.0.1:*", "http://localhost:*")
-_FIELDS = ("identifier", "password")
 
 
 class HostedPages:
@@ -35,132 +32,84 @@ class HostedPages:
 
     def __init__(self, instance: Instance, browsers: Browsers, redirects: Redirects) -> None:
         self._instance = instance
-        self._browsers = browsers
-        self._redirects = redirects
+        self._arrivals = Arrivals(instance, browsers, redirects)
         self._sign_ins = SignIns(instance)
 
     def routes(self) -> list[Route]:
-        """Return the endpoints with their methods and paths."""
+        """Return the endpoints with their methods and paths, those for choosing among them."""
         return [
             ("GET", "/sign-in", self._show_sign_in),
             ("POST", "/sign-in", self._sign_in),
             ("GET", "/sign-out", self._show_sign_out),
             ("POST", "/sign-out", self._sign_out),
+            *ChoicePages(self._instance, self._arrivals).routes(),
         ]
 
     def _show_sign_in(self, request: Request) -> Response:
-        return self._sign_in_answer(request, self._target(request))
+        arrival = self._arrivals.meet(request)
+        return self._sign_in_answer(arrival, {}, 200)
 
     def _sign_in(self, request: Request) -> Response:
-        target = self._target(request)
-        form = parse_form(request, "session_id", *_FIELDS)
+        arrival = self._arrivals.meet(request)
+        form = parse_form(request, "session_id", *FIELDS)
+        identifier = form.get("identifier", "")
         try:
             check_form(request, form)
-            visitor = self._browsers.at_page(request)
-            if "session_id" in form:
-                client_id = self._choose(visitor, form["session_id"])
-            else:
-                client = visitor.client["id"] if visitor else None
-                client_id = self._sign_ins.start_session(client, self._user_of(form))["client_id"]
+            missing = {} if "session_id" in form else _missing(form)
+            if missing:
+                return self._sign_in_answer(arrival, missing, 422, identifier)
+            client_id = self._client_of(arrival, form)
         except Refusal as refusal:
-            return self._sign_in_answer(request, target, form.get("identifier", ""), refusal)
-        return self._send_on(client_id, request, target)
+            return self._sign_in_answer(arrival, _problems(refusal), refusal.status, identifier)
+        return self._arrivals.send_on(arrival, client_id)
 
     def _show_sign_out(self, request: Request) -> Response:
-        target = self._target(request)
-        visitor = self._browsers.at_page(request)
-        token = form_token_of(request)
-        page = sign_out_page(
-            token=token,
-            names=[account.name for account in self._accounts(visitor)],
-            back=str(target) if target else None,
-        )
-        return with_form_token(html_answer(page, form_targets=_targets(target)), request, token)
+        arrival = self._arrivals.meet(request)
+        page = sign_out_page(arrival.place({}), self._arrivals.accounts(arrival))
+        return self._arrivals.answer(arrival, page)
 
     def _sign_out(self, request: Request) -> Response:
-        target = self._target(request)
-        check_form(request, parse_form(request))
-        visitor = self._browsers.at_page(request)
+        """Sign out of one session if one is named, else of all of them."""
+        arrival = self._arrivals.meet(request)
+        form = parse_form(request, "session_id")
+        check_form(request, form)
+        if "session_id" in form:
+            self._arrivals.leave(arrival, form["session_id"])
+        elif arrival.visitor:
+            self._sign_ins.sign_out(arrival.client_id)
         # A browser that is not known is sent on all the same: its application may think it is.
-        client_id = visitor.client["id"] if visitor else self._instance.create_client()["id"]
-        self._sign_ins.sign_out(client_id)
-        return self._send_on(client_id, request, target)
+        known = arrival.visitor.client if arrival.visitor else self._instance.create_client()
+        return self._arrivals.send_on(arrival, known["id"])
 
-    def _send_on(self, client_id: str, request: Request, target: Target | None) -> Response:
-        visitor = self._browsers.renew(client_id)
-        return self._browsers.send_on(visitor, request, target).answer(303)
-
-    def _target(self, request: Request) -> Target | None:
-        """Return where the browser came from and goes back to, if it said so."""
-        text = Query(request).text("redirect_url")
-        if text is None:
-            return None
-        target = self._redirects.target(text)
-        self._browsers.reach(request, target)
-        return target
-
-    def _sign_in_answer(
-        self,
-        request: Request,
-        target: Target | None,
-        identifier: str = "",
-        refusal: Refusal | None = None,
-    ) -> Response:
-        token = form_token_of(request)
-        form = SignInForm(
-            token=token,
-            application=target.origin if target else "",
-            accounts=self._accounts(self._browsers.at_page(request)),
-            identifier=identifier,
-            problems=_problems(refusal) if refusal else {},
-        )
-        status = refusal.status if refusal else 200
-        answer = html_answer(sign_in_page(form), status=status, form_targets=_targets(target))
-        return with_form_token(answer, request, token)
-
-    def _user_of(self, form: dict[str, str]) -> Document:
-        """Return the user whose identifier and password were entered, or raise a ``Refusal``."""
-        for name in _FIELDS:
-            if not form.get(name):
-                raise Refusal(422, "form_param_missing", f"Enter your {_LABELS[name]}.", param=name)
+    def _client_of(self, arrival: Arrival, form: Mapping[str, str]) -> str:
+        """Return the client that is signed in now: with a session it has, or with a new one."""
+        if "session_id" in form:
+            self._sign_ins.choose(arrival.client_id, form["session_id"])
+            return arrival.client_id
         user = self._sign_ins.find_user(form["identifier"])
         self._sign_ins.check_password(user, form["password"])
-        return user
+        client_id = arrival.client_id if arrival.visitor else None
+        return str(self._sign_ins.start_session(client_id, user)["client_id"])
 
-    def _choose(self, visitor: Visitor | None, session_id: str) -> str:
-        """Make another session of this browser the active one, and return the client's id."""
-        if visitor is None:
-            raise session_over()
-        self._sign_ins.choose(visitor.client["id"], session_id)
-        return str(visitor.client["id"])
-
-    def _accounts(self, visitor: Visitor | None) -> list[Account]:
-        living = living_sessions(visitor.client) if visitor else []
-        return [self._account(session) for session in living]
-
-    def _account(self, session: Document) -> Account:
-        user = self._instance.user(session["user_id"])
-        return Account(
-            session_id=session["id"],
-            name=_name(user),
-            address=next(iter(identifiers(user, "email_address")), user["id"]),
-        )
+    def _sign_in_answer(
+        self, arrival: Arrival, problems: Mapping[str, str], status: int, identifier: str = ""
+    ) -> Response:
+        place = arrival.place(problems)
+        page = sign_in_page(place, self._arrivals.accounts(arrival), identifier)
+        return self._arrivals.answer(arrival, page, status)
 
 
 _LABELS = {"identifier": "email address or username", "password": "password"}
 
 
-def _name(user: Document) -> str:
-    parts = filter(None, (user["first_name"], user["last_name"]))
-    return " ".join(parts) or str(user["username"] or user["id"])
+def _missing(form: Mapping[str, str]) -> dict[str, str]:
+    """Return what to say at the fields in which nothing was entered."""
+    entered = {**form, "identifier": form.get("identifier", "").strip()}
+    return {name: f"Enter your {_LABELS[name]}." for name in FIELDS if not entered.get(name)}
 
 
 def _problems(refusal: Refusal) -> dict[str, str]:
     """Return the text of a refusal by the name of the field that it is about."""
     meta = refusal.entry.get("meta")
     name = meta.get("param_name", "") if isinstance(meta, dict) else ""
-    return {name if name in _FIELDS else "": str(refusal.entry["long_message"])}
-
-
-def _targets(target: Target | None) -> tuple[str, ...]:
-    return (target.origin, *_LOOPBACK) if target else ()
+    return {name if name in FIELDS else "": text_of(refusal)}

@@ -19,10 +19,23 @@ if TYPE_CHECKING:
     from .objects import Document
 
 ADMIN, MEMBER = "org:admin", "org:member"
-_ROLES = {ADMIN: "Admin", MEMBER: "Member"}
+# What Clerk itself lets them do; ``create_role`` replaces it.
+_ROLES = {
+    ADMIN: [
+        "org:sys_profile:manage",
+        "org:sys_profile:delete",
+        "org:sys_memberships:read",
+        "org:sys_memberships:manage",
+        "org:sys_domains:read",
+        "org:sys_domains:manage",
+    ],
+    MEMBER: ["org:sys_memberships:read"],
+}
 _ROLE = re.compile(r"org:[a-z0-9_]+")
 _PERMISSION = re.compile(r"org:[a-z0-9_-]+:[a-z0-9_-]+")
 _SLUG = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+# A comma or a colon would take a claim of session tokens apart.
+_ENTITLEMENT = re.compile(r"[a-z0-9_-]+")
 
 
 class OrganizationDirectory(Directory):
@@ -41,12 +54,15 @@ class OrganizationDirectory(Directory):
         with self._store.transaction():
             slug = self._free_slug(name) if slug is None else self._checked_slug(slug)
             created = new_organization(self.milliseconds(), name, slug, **fields)
+            if self._store.get("organization", created["id"]):
+                raise ValueError(f"there is an organization {created['id']!r} already")
             self._store.put(created)
         return created
 
     def organization(self, id_or_slug: str) -> Document:
         """Return an organization, or raise ``NotFound``."""
-        found = self._store.find("organization", slug=id_or_slug)
+        known = self._store.get("organization", id_or_slug)
+        found = [known] if known else self._store.find("organization", slug=id_or_slug)
         return found[0] if found else self._find("organization", id_or_slug)
 
     def organizations(self) -> list[Document]:
@@ -62,11 +78,12 @@ class OrganizationDirectory(Directory):
             return self._update("organization", organization_id, fields)
 
     def delete_organization(self, organization_id: str) -> None:
-        """Forget an organization and who was in it."""
+        """Forget an organization and who was in it; no session has it active any more."""
         with self._store.transaction():
             self._find("organization", organization_id)
             for membership in self.memberships(organization_id=organization_id):
-                self.remove_member(organization_id, membership["user_id"])
+                self._store.delete("organization_membership", membership["id"])
+            self._deactivate(organization_id)
             self._store.delete("entitlements", organization_id)
             self._store.delete("organization", organization_id)
 
@@ -90,7 +107,7 @@ class OrganizationDirectory(Directory):
         """Return a role by its key, or raise ``NotFound``."""
         known = self._store.get("role", key)
         if known is None and key in _ROLES:
-            return new_role(0, key, _ROLES[key], [])
+            return new_role(0, key, _name_of(key), list(_ROLES[key]))
         return known or self._find("role", key)
 
     def roles(self) -> list[Document]:
@@ -131,12 +148,12 @@ class OrganizationDirectory(Directory):
         """Return memberships by ``user_id``, ``organization_id`` and ``role``, oldest first."""
         return self._store.find("organization_membership", **fields)
 
-    def update_membership(self, organization_id: str, user_id: str, *, role: str) -> Document:
-        """Give a member another role, and return the membership."""
+    def update_membership(self, organization_id: str, user_id: str, **fields: Any) -> Document:
+        """Replace fields of a membership (``role``, …), and return it as it is then."""
         with self._store.transaction():
             membership = self.membership(organization_id, user_id)
-            self.role(role)
-            return self._update("organization_membership", membership["id"], {"role": role})
+            self.role(fields.get("role", MEMBER))
+            return self._update("organization_membership", membership["id"], fields)
 
     def remove_member(self, organization_id: str, user_id: str) -> None:
         """Let a user leave; the user's sessions have no such organization any more."""
@@ -144,20 +161,19 @@ class OrganizationDirectory(Directory):
             membership = self.membership(organization_id, user_id)
             self._store.delete("organization_membership", membership["id"])
             self._count_members(organization_id)
-            for session in self.sessions(
-                user_id=user_id, last_active_organization_id=organization_id
-            ):
-                self.update_session(session["id"], last_active_organization_id=None)
+            self._deactivate(organization_id, user_id=user_id)
 
     def activate_organization(self, session_id: str, organization_id: str | None) -> Document:
         """Return a session with this organization active, ``None`` for the personal account.
 
-        Raises ``NotFound`` unless the user is a member.
+        One that has it already stays as it is. Raises ``NotFound`` unless the user is a member.
         """
         with self._store.transaction():
             session = self.session(session_id)
             if organization_id is not None:
                 self.membership(organization_id, session["user_id"])
+            if session["last_active_organization_id"] == organization_id:
+                return session
             return self.update_session(session_id, last_active_organization_id=organization_id)
 
     def active_membership(self, session: Document) -> Document | None:
@@ -169,15 +185,17 @@ class OrganizationDirectory(Directory):
         return found[0] if found else None
 
     def shown_membership(self, membership: Document) -> Document:
-        """Return a membership as Clerk's APIs show it: with the organization and the person."""
-        user = self.user(membership["user_id"])
+        """Return a membership as the Backend API shows it: with the organization and the person.
+
+        Private metadata are in it, which no browser may see.
+        """
         role = self.role(membership["role"])
         return {
             **{name: value for name, value in membership.items() if not name.endswith("_id")},
             "role_name": role["name"],
             "permissions": role["permissions"],
             "organization": self._find("organization", membership["organization_id"]),
-            "public_user_data": public_user_data(user),
+            "public_user_data": public_user_data(self.user(membership["user_id"])),
         }
 
     # What may be used
@@ -185,20 +203,33 @@ class OrganizationDirectory(Directory):
     def set_entitlements(
         self, owner_id: str, *, plan: str | None = None, features: Iterable[str] = ()
     ) -> None:
-        """Say which plan and features a user or an organization has, none by default."""
-        if self._store.get("user", owner_id) is None:
-            self._find("organization", owner_id)
-        entitled = {"plan": plan, "features": list(features)}
-        self._store.put({"object": "entitlements", "id": owner_id, **entitled})
+        """Say which plan and features a user or an organization has, none by default.
+
+        Both are named by slugs, such as ``gold`` and ``priority_support``.
+        """
+        named = list(dict.fromkeys(features))
+        for slug in named if plan is None else [plan, *named]:
+            if not _ENTITLEMENT.fullmatch(slug):
+                raise ValueError(f"{slug!r} is no slug of a plan or feature, such as gold")
+        with self._store.transaction():
+            if self._store.get("user", owner_id) is None:
+                self._find("organization", owner_id)
+            entitled = {"plan": plan, "features": named}
+            self._store.put({"object": "entitlements", "id": owner_id, **entitled})
 
     def entitlements(self, owner_id: str) -> tuple[str | None, list[str]]:
         """Return the plan and the features of a user or an organization."""
         known = self._store.get("entitlements", owner_id)
         return (known["plan"], known["features"]) if known else (None, [])
 
+    def _deactivate(self, organization_id: str, **fields: str) -> None:
+        for session in self.sessions(last_active_organization_id=organization_id, **fields):
+            self.update_session(session["id"], last_active_organization_id=None)
+
     def _count_members(self, organization_id: str) -> None:
         count = len(self.memberships(organization_id=organization_id))
-        self._update("organization", organization_id, {"members_count": count})
+        organization = self._find("organization", organization_id)
+        self._store.put({**organization, "members_count": count})  # which does not update it
 
     def _checked_slug(self, slug: str) -> str:
         if not _SLUG.fullmatch(slug):
@@ -217,12 +248,22 @@ class OrganizationDirectory(Directory):
         return next(f"{words}-{n}" for n in numbers if f"{words}-{n}" not in taken)
 
 
+_PUBLIC = (
+    "first_name",
+    "last_name",
+    "image_url",
+    "profile_image_url",
+    "has_image",
+    "username",
+    "banned",
+)
+
+
 def public_user_data(user: Document) -> Document:
     """Return what members of an organization may know of each other."""
     known = [*identifiers(user, "email_address"), *identifiers(user, "username")]
-    names = ("first_name", "last_name", "image_url", "has_image", "username")
     return {
-        **{name: user[name] for name in names},
+        **{name: user[name] for name in _PUBLIC},
         "identifier": next(iter(known), user["id"]),
         "user_id": user["id"],
     }

@@ -1,51 +1,26 @@
-"""The hosted pages as HTML: they need neither JavaScript nor anything from another host.
+"""The hosted pages for signing in and out, and the one for errors, as HTML.
 
-Only what pages look like: who may see one, and what it does, is the business of ``hosted.py``.
+Only what they look like: who may see one, and what it does, is the business of ``hosted.py``.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
-from dataclasses import dataclass, field
 from html import escape
-from importlib import resources
 from string import Template
 from typing import TYPE_CHECKING
 
-from webob import Response
+from .card import alert, card, form_token, lead, nobody_card
+from .choices import account_list
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
+    from .card import Place
+    from .choices import Account
     from .errors import Refusal
+    from .layout import Page
 
-STYLE = resources.files(__package__).joinpath("pages.css").read_text("utf-8")
-_STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
-# Browsers ask for /favicon.ico unless a page names another icon.
-_ICON = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg'/%3E"
-
-_PAGE = Template("""\
-<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>$title – local Clerk</title>
-<link rel="icon" href="$icon">
-<style>$style</style>
-</head>
-<body>
-<main>
-<svg class="mark" viewBox="0 0 40 40" aria-hidden="true">\
-<rect width="40" height="40" rx="11"/>\
-<circle cx="20" cy="16" r="5.5"/><path d="M9.5 32a10.5 8.5 0 0 1 21 0z"/></svg>
-$content
-</main>
-<footer><p>A local Clerk for development: its accounts exist on this machine alone.</p></footer>
-</body>
-</html>
-""")
+FIELDS = ("identifier", "password")
 
 _SIGN_IN = Template("""\
 <h1>Sign in</h1>
@@ -61,29 +36,28 @@ $identifier_problem</div>
 <input type="password" id="password" name="password" required
  autocomplete="current-password"$password_state>
 $password_problem</div>
-<button>Sign in</button>
+<button class="main">Sign in</button>
 </form>""")
 
 _ACCOUNTS = Template("""\
-<form method="post">
-$token<ul class="accounts">
 $accounts
-</ul>
-</form>
+<p class="more"><a href="$choose">Manage accounts</a></p>
 <h2 class="or">Or use another account</h2>
 """)
-
-_ACCOUNT = Template("""\
-<li><button class="quiet" name="session_id" value="$session_id">\
-<strong>Continue as $name</strong><span>$address</span></button></li>""")
 
 _SIGN_OUT = Template("""\
 <h1>Sign out</h1>
 <p class="lead">$lead</p>
 <form method="post">
-$token<button>Sign out</button>
-</form>
-$back""")
+$token<p><button class="main">$leave</button></p>
+$each</form>
+$stay""")
+
+_ONE = Template("""\
+<p><button class="quiet" name="session_id" value="$session_id">Sign out $name only</button></p>
+""")
+
+_STAY = Template("""<p><a class="button quiet" href="$address">Stay signed in</a></p>""")
 
 _ERROR = Template("""\
 <h1>This did not work</h1>
@@ -91,135 +65,89 @@ _ERROR = Template("""\
 <p class="code">$code</p>""")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
-    """A session that a browser has already: whose it is, as people read it."""
-
-    session_id: str
-    name: str
-    address: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SignInForm:
-    """What the sign-in page shows.
-
-    ``application`` is an origin or nothing; ``problems`` are texts by the name of their field,
-    ``""`` for the form as a whole.
-    """
-
-    token: str = field(repr=False)
-    application: str = ""
-    accounts: Sequence[Account] = ()
-    identifier: str = ""
-    problems: Mapping[str, str] = field(default_factory=dict)
-
-
-def sign_in_page(form: SignInForm) -> str:
-    """Return the sign-in page."""
-    token = _hidden(form.token)
-    # The first field that is wrong, else the first one, is where typing goes on.
-    focus = "password" if "password" in form.problems else "identifier"
-    states = {name: _state(name, form, focus) for name in ("identifier", "password")}
+def sign_in_page(place: Place, accounts: Sequence[Account], identifier: str) -> Page:
+    """Return the sign-in page, with what was entered as the identifier."""
+    focus = _focus(place, accounts)
     content = _SIGN_IN.substitute(
-        lead=_lead(form),
-        alert=_alert(form.problems.get("", "")),
-        accounts=_accounts(form.accounts, token),
-        token=token,
-        identifier=escape(form.identifier),
-        identifier_state=states["identifier"],
-        identifier_problem=_problem("identifier", form),
-        password_state=states["password"],
-        password_problem=_problem("password", form),
+        lead=lead(place, "with an account of this instance"),
+        alert=alert(place),
+        accounts=_accounts(place, accounts),
+        token=form_token(place),
+        identifier=escape(identifier),
+        identifier_state=_state("identifier", place, focus),
+        identifier_problem=_problem("identifier", place),
+        password_state=_state("password", place, focus),
+        password_problem=_problem("password", place),
     )
-    return _page("Error: sign in" if form.problems else "Sign in", content)
+    return card("Sign in", content, place)
 
 
-def sign_out_page(*, token: str, names: Sequence[str], back: str | None) -> str:
-    """Return the page that asks whether to sign out; ``back`` is where the answer no leads."""
-    who = " and ".join(f"<strong>{escape(name)}</strong>" for name in names)
-    lead = f"You are signed in as {who}." if names else "Nobody is signed in here any more."
-    stay = "Stay signed in" if names else "Back to the application"
-    link = f'<p class="more"><a class="button quiet" href="{escape(back or "")}">{stay}</a></p>'
-    content = _SIGN_OUT.substitute(token=_hidden(token), lead=lead, back=link if back else "")
-    return _page("Sign out", content)
+def sign_out_page(place: Place, accounts: Sequence[Account]) -> Page:
+    """Return the page that asks whether to sign out, and of what if that is not plain."""
+    if not accounts and not place.back:
+        return nobody_card("Sign out", place)
+    content = _SIGN_OUT.substitute(
+        lead=f"You are signed in as {_names(accounts)}." if accounts else _OVER,
+        token=form_token(place),
+        leave=_leave(accounts),
+        each="".join(map(_one, accounts)) if len(accounts) > 1 else "",
+        stay=_stay(place) if accounts else "",
+    )
+    return card("Sign out", content, place)
 
 
-def error_page(refusal: Refusal) -> str:
+def error_page(refusal: Refusal) -> Page:
     """Return the page of an error that a form cannot show."""
     text = escape(str(refusal.entry["long_message"]))
     content = _ERROR.substitute(text=text, code=escape(str(refusal.entry["code"])))
-    return _page("Error", content)
+    return card("Error", content)
 
 
-def html_answer(page: str, *, status: int = 200, form_targets: Sequence[str] = ()) -> Response:
-    """Answer with a page; ``form_targets`` are the origins that its forms may lead to."""
-    response = Response(text=page, status=status, content_type="text/html", charset="utf-8")
-    response.headers["Cache-Control"] = "no-store"
-    response.headers["Content-Security-Policy"] = _policy(form_targets)
-    # Addresses of these pages may hold a dev browser's token. Not no-referrer: then browsers
-    # would not say where a form was sent from either.
-    response.headers["Referrer-Policy"] = "same-origin"
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["X-Frame-Options"] = "DENY"
-    return response
+_OVER = "Nobody is signed in here any more."
 
 
-def _policy(form_targets: Sequence[str]) -> str:
-    return "; ".join(
-        (
-            "default-src 'none'",
-            f"style-src 'sha256-{_STYLE_HASH}'",
-            "img-src data:",
-            # Browsers apply this to the redirects after a form, too.
-            " ".join(("form-action 'self'", *form_targets)),
-            "frame-ancestors 'none'",
-            "base-uri 'none'",
-        )
-    )
+def _focus(place: Place, accounts: Sequence[Account]) -> str:
+    """Return the field where typing goes on: the first that is wrong, else the first one."""
+    wrong = [name for name in FIELDS if name in place.problems]
+    return next(iter(wrong), "" if accounts else FIELDS[0])
 
 
-def _page(title: str, content: str) -> str:
-    return _PAGE.substitute(title=escape(title), icon=_ICON, style=STYLE, content=content)
-
-
-def _lead(form: SignInForm) -> str:
-    if not form.application:
-        return "with an account of this instance"
-    return f"to continue to <strong>{escape(form.application)}</strong>"
-
-
-def _hidden(token: str) -> str:
-    return f'<input type="hidden" name="form_token" value="{escape(token)}">\n'
-
-
-def _alert(problem: str) -> str:
-    return f'<p class="alert" role="alert">{escape(problem)}</p>\n' if problem else ""
-
-
-def _accounts(accounts: Sequence[Account], token: str) -> str:
+def _accounts(place: Place, accounts: Sequence[Account]) -> str:
     if not accounts:
         return ""
-    items = "\n".join(
-        _ACCOUNT.substitute(
-            session_id=escape(account.session_id),
-            name=escape(account.name),
-            address=escape(account.address),
-        )
-        for account in accounts
-    )
-    return _ACCOUNTS.substitute(token=token, accounts=items)
+    choices = account_list(place, accounts)
+    return _ACCOUNTS.substitute(accounts=choices, choose=place.to("choose"))
 
 
-def _state(name: str, form: SignInForm, focus: str) -> str:
-    focused = " autofocus" if name == focus and not form.accounts else ""
-    if name not in form.problems:
+def _state(name: str, place: Place, focus: str) -> str:
+    focused = " autofocus" if name == focus else ""
+    if name not in place.problems:
         return focused
     return f'{focused} aria-invalid="true" aria-describedby="{name}-problem"'
 
 
-def _problem(name: str, form: SignInForm) -> str:
-    problem = form.problems.get(name)
+def _problem(name: str, place: Place) -> str:
+    problem = place.problems.get(name)
     if not problem:
         return ""
     return f'<p class="problem" id="{name}-problem">{escape(problem)}</p>\n'
+
+
+def _names(accounts: Sequence[Account]) -> str:
+    *most, last = (f"<strong>{escape(account.name)}</strong>" for account in accounts)
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def _leave(accounts: Sequence[Account]) -> str:
+    if len(accounts) > 1:
+        return "Sign out of all accounts"
+    # To go back is to tell the application, too: it may think that somebody is signed in.
+    return "Sign out" if accounts else "Back to the application"
+
+
+def _one(account: Account) -> str:
+    return _ONE.substitute(session_id=escape(account.session_id), name=escape(account.name))
+
+
+def _stay(place: Place) -> str:
+    return _STAY.substitute(address=escape(place.back) or place.to("choose"))

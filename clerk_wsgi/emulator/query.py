@@ -41,6 +41,10 @@ class Query:
         for name, value in pairs:
             self._values.setdefault(name, []).append(value)
 
+    def names(self) -> list[str]:
+        """Return the names of all parameters."""
+        return list(self._values)
+
     def texts(self, name: str) -> list[str]:
         """Return all values of a parameter that may be repeated."""
         values = self._values.get(name, [])

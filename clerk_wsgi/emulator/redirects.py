@@ -69,11 +69,15 @@ class Redirects:
                 "redirect_url is invalid",
                 "redirect_url must be an absolute http or https URL without a user name.",
             )
+        self.check(target)
+        return target
+
+    def check(self, target: Target) -> None:
+        """Raise a ``Refusal`` unless the origin of an address is one of ours."""
         if target.origin not in self._origins and not is_loopback(target.host):
             raise not_associated(
                 f"{target.origin} is neither on this machine nor one of redirect_origins."
             )
-        return target
 
 
 def not_associated(why: str) -> Refusal:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     Route = tuple[str, str, Endpoint]
 
 FORM = "application/x-www-form-urlencoded"
+MAX_DEPTH = 64  # of JSON: what is kept has to be written again, deeper in other documents
 
 
 class Router:
@@ -72,17 +73,21 @@ def parse_parameters(request: Request, *known: str) -> dict[str, Any]:
 
 def parse_changes(request: Request, *known: str) -> dict[str, Any]:
     """Return the parameters of a body, where a null says something; else as above."""
-    # Not request.body, which puts what is long into a temporary file that nobody closes.
-    body = request.body_file_raw.read(request.content_length or 0)
-    if not body:
-        return {}
-    is_form = request.content_type == FORM
-    parameters = _parse_form(body) if is_form else _parse_json(body)
+    parameters = parse_body(request)
     for name in parameters:
         if name not in known:
             text = f"{name} is not a valid parameter for this request."
             raise invalid_parameter("form_param_unknown", name, text)
     return parameters
+
+
+def parse_body(request: Request) -> dict[str, Any]:
+    """Return the parameters of a body, whatever their names; a 400 if it cannot be read."""
+    # Not request.body, which puts what is long into a temporary file that nobody closes.
+    body = request.body_file_raw.read(request.content_length or 0)
+    if not body:
+        return {}
+    return _parse_form(body) if request.content_type == FORM else _parse_json(body)
 
 
 def _parse_json(body: bytes) -> dict[str, Any]:
@@ -91,9 +96,17 @@ def _parse_json(body: bytes) -> dict[str, Any]:
         json.dumps(parameters, ensure_ascii=False).encode()  # no lone surrogates
     except (ValueError, RecursionError):
         raise request_body_invalid() from None
-    if not isinstance(parameters, dict):
+    if not isinstance(parameters, dict) or _is_deeper(parameters, MAX_DEPTH):
         raise request_body_invalid()
     return parameters
+
+
+def _is_deeper(value: object, levels: int) -> bool:
+    """Say whether lists and objects are within each other on more levels than these."""
+    if not isinstance(value, (dict, list)):
+        return False
+    members = value.values() if isinstance(value, dict) else value
+    return levels == 0 or any(_is_deeper(member, levels - 1) for member in members)
 
 
 def _parse_form(body: bytes) -> dict[str, Any]:

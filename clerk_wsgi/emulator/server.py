@@ -87,7 +87,8 @@ def _listen(host: str, port: int, *, allow_remote: bool) -> _Listener:
     family, address = _resolve(host, port)
     if not allow_remote and not ipaddress.ip_address(address).is_loopback:
         raise ListenError(
-            f"{host} is not a loopback address: the local Clerk is for this machine alone"
+            f"{host} is not a loopback address: the local Clerk is for this machine alone, unless"
+            " allow_remote=True or --i-know-this-is-not-clerk lets others in"
         )
     listener_type = _Listener6 if family == socket.AF_INET6 else _Listener
     try:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from webob import Response
 
 from .errors import NotFound, Refusal, gone, resource_not_found
+from .memberships_api import check_member
 from .objects import LIVING, SESSION_STATUSES
 from .query import Query, newest_first, page_answer
 from .routing import checked_text, parse_parameters, required_text, whole_number
-from .users import user_not_found
 
 if TYPE_CHECKING:
     from webob import Request
@@ -58,12 +58,11 @@ class SessionsApi:
         organization = parameters.get("active_organization_id")
         if organization is not None:
             checked_text("active_organization_id", organization)
-        try:
+        with self._instance.transaction():
+            check_member(self._instance, user_id, organization)
             session = self._instance.create_session(
                 user_id, last_active_organization_id=organization
             )
-        except NotFound:
-            raise user_not_found(user_id) from None
         return Response(json=session)
 
     def _get(self, request: Request, session_id: str) -> Response:

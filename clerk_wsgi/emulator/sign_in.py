@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from .browsers import living_sessions
-from .errors import Refusal
+from .errors import NotFound, Refusal
 from .objects import identifiers
 
 if TYPE_CHECKING:
@@ -57,6 +58,21 @@ class SignIns:
             started = self._instance.create_session(user["id"], client_id=client_id)
             self._instance.update_user(user["id"], last_sign_in_at=started["created_at"])
         return started
+
+    def redeem(self, client_id: str | None, ticket: str) -> Document:
+        """Return a new session of the user whom a ticket signs in, or raise a ``Refusal``.
+
+        A ticket whose user may not sign in is not used up.
+        """
+        with self._instance.transaction():
+            accepted = self._instance._accept(ticket)
+            user = self._instance.user(accepted["user_id"])
+            self.check_admitted(user)
+            session = self.start_session(client_id, user)
+            with suppress(NotFound):  # who is no member any more signs in without
+                organization_id = accepted["organization_id"]
+                return self._instance.activate_organization(session["id"], organization_id)
+        return session
 
     def choose(self, client_id: str, session_id: str) -> None:
         """Make a session of a client its active one, or raise a ``Refusal`` if it is over."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 IN_MEMORY = ":memory:"
 APPLICATION_ID = 0x636C6B77  # "clkw": tells our files from other people's databases
-VERSION = 1
+VERSION = 2
 BUSY_TIMEOUT = 10.0
 _SCHEMA = (
     "CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
@@ -96,6 +96,11 @@ class Store:
                 "DELETE FROM objects WHERE kind = ? AND id = ?", (kind, object_id)
             )
 
+    def clear(self, *, keep: str) -> None:
+        """Forget all objects but those of one kind; settings stay."""
+        with self.transaction():
+            self._connection.execute("DELETE FROM objects WHERE kind <> ?", (keep,))
+
     def get(self, kind: str, object_id: str) -> Document | None:
         """Return an object, or ``None``."""
         rows = self._rows("SELECT document FROM objects WHERE kind = ? AND id = ?", kind, object_id)
@@ -107,7 +112,21 @@ class Store:
         documents = [json.loads(text) for (text,) in rows]
         return [found for found in documents if _matches(found, fields)]
 
-    def _rows(self, statement: str, *values: str) -> list[Any]:
+    def count(self, kind: str) -> int:
+        """Return how many objects of a kind there are."""
+        return int(self._rows("SELECT count(*) FROM objects WHERE kind = ?", kind)[0][0])
+
+    def first(self, kind: str, most: int) -> list[Document]:
+        """Return the oldest objects of a kind, oldest first, without reading the others."""
+        statement = "SELECT document FROM objects WHERE kind = ? ORDER BY sequence LIMIT ?"
+        return [json.loads(text) for (text,) in self._rows(statement, kind, most)]
+
+    def latest(self, kind: str, most: int) -> list[Document]:
+        """Return the newest objects of a kind, newest first, without reading the others."""
+        statement = "SELECT document FROM objects WHERE kind = ? ORDER BY sequence DESC LIMIT ?"
+        return [json.loads(text) for (text,) in self._rows(statement, kind, most)]
+
+    def _rows(self, statement: str, *values: str | int) -> list[Any]:
         with self._lock:
             return self._connection.execute(statement, values).fetchall()
 

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING
 
 from .errors import Refusal, invalid_parameter
 from .objects import new_identification, plural
 from .query import value_not_allowed
+from .readers import not_implemented, read_count, read_flag, read_metadata, read_time, read_values
 from .routing import checked_text, parse_changes, parse_parameters
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from webob import Request
 
     from .objects import Document
-
-    Reader = Callable[[str, Any], Any]
+    from .readers import Reader
 
 IDENTIFIERS = ("email_address", "phone_number", "web3_wallet")
 STATUSES = ("verified", "reserved")
@@ -35,57 +31,6 @@ _DESCRIBED = {
     "phone_number": "a valid phone number according to E.164 international standard",
     "web3_wallet": "a valid web3 wallet address",
 }
-_RFC3339 = re.compile(
-    r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?([Zz]|[+-]\d\d:\d\d)", re.ASCII
-)
-
-
-def _wrong_type(name: str, wanted: str) -> Refusal:
-    return invalid_parameter("form_param_type_invalid", name, f"`{name}` must be a `{wanted}`.")
-
-
-def _flag(name: str, value: object) -> bool:
-    if not isinstance(value, bool):
-        raise _wrong_type(name, "boolean")
-    return value
-
-
-def _count(name: str, value: object) -> int:
-    if type(value) is not int:
-        raise _wrong_type(name, "number")
-    if value < 0:
-        raise invalid_parameter("form_param_value_invalid", name, f"{name} is invalid")
-    return value
-
-
-def _metadata(name: str, value: object) -> Document:
-    if not isinstance(value, dict):
-        raise _wrong_type(name, "object")
-    try:
-        json.dumps(value, allow_nan=False)
-    except ValueError:
-        raise invalid_parameter("form_param_value_invalid", name, f"{name} is no JSON") from None
-    return value
-
-
-def _time(name: str, value: object) -> int:
-    match = _RFC3339.fullmatch(checked_text(name, value))
-    try:
-        return _milliseconds(match)
-    except ValueError:
-        text = f"{name} must contain a datetime specified in RFC3339 format"
-        raise invalid_parameter(
-            "form_param_invalid_time", name, f"{text} (e.g. `2022-10-20T10:00:27.645Z`)."
-        ) from None
-
-
-def _milliseconds(match: re.Match[str] | None) -> int:
-    if match is None:
-        raise ValueError("not a time")
-    day, time, fraction, zone = match.groups()
-    offset = "+00:00" if zone in "Zz" else zone
-    seconds = int(datetime.fromisoformat(f"{day}T{time}{offset}").timestamp())
-    return seconds * 1000 + int((fraction or "")[:3].ljust(3, "0"))
 
 
 def _username(name: str, value: object) -> str:
@@ -124,55 +69,49 @@ def _statuses(name: str, value: object) -> list[str]:
     return texts
 
 
-def _not_here(name: str, value: object) -> NoReturn:
-    raise Refusal(
-        403, "feature_not_implemented", "not implemented", f"Feature `{name}` is not available yet"
-    )
-
-
 _FIELDS: dict[str, Reader] = {
     "external_id": checked_text,
     "username": _username,
     "first_name": checked_text,
     "last_name": checked_text,
     "locale": checked_text,
-    "public_metadata": _metadata,
-    "private_metadata": _metadata,
-    "unsafe_metadata": _metadata,
-    "delete_self_enabled": _flag,
-    "create_organization_enabled": _flag,
-    "create_organizations_limit": _count,
-    "created_at": _time,
-    "legal_accepted_at": _time,
+    "public_metadata": read_metadata,
+    "private_metadata": read_metadata,
+    "unsafe_metadata": read_metadata,
+    "delete_self_enabled": read_flag,
+    "create_organization_enabled": read_flag,
+    "create_organizations_limit": read_count,
+    "created_at": read_time,
+    "legal_accepted_at": read_time,
 }
-_FIELDS_OF_NEW = {**_FIELDS, "banned": _flag, "locked": _flag}
+_FIELDS_OF_NEW = {**_FIELDS, "banned": read_flag, "locked": read_flag}
 _FIELDS_OF_KNOWN = {**_FIELDS, **{f"primary_{kind}_id": checked_text for kind in IDENTIFIERS}}
 # What is no field of the document.
 _OTHERS: dict[str, Reader] = {
     "password": checked_text,
-    "skip_password_checks": _flag,
-    "skip_legal_checks": _flag,
-    "bypass_client_trust": _flag,
-    "password_digest": _not_here,
-    "password_hasher": _not_here,
-    "totp_secret": _not_here,
-    "backup_codes": _not_here,
+    "skip_password_checks": read_flag,
+    "skip_legal_checks": read_flag,
+    "bypass_client_trust": read_flag,
+    "password_digest": not_implemented,
+    "password_hasher": not_implemented,
+    "totp_secret": not_implemented,
+    "backup_codes": not_implemented,
 }
-_CREATION: dict[str, Reader] = {
+CREATION: dict[str, Reader] = {
     **_FIELDS_OF_NEW,
     **_OTHERS,
     **dict.fromkeys(IDENTIFIERS, _identifiers),
     "email_address_identification_status": _statuses,
     "phone_number_identification_status": _statuses,
-    "skip_password_requirement": _flag,
-    "skip_user_requirement": _flag,
+    "skip_password_requirement": read_flag,
+    "skip_user_requirement": read_flag,
 }
 _UPDATE: dict[str, Reader] = {
     **_FIELDS_OF_KNOWN,
     **_OTHERS,
-    "notify_primary_email_address_changed": _flag,
-    "sign_out_of_other_sessions": _flag,
-    "profile_image_id": _not_here,
+    "notify_primary_email_address_changed": read_flag,
+    "sign_out_of_other_sessions": read_flag,
+    "profile_image_id": not_implemented,
 }
 # What an update can take away by a null; for anything else a null says nothing.
 _CLEARABLE = {
@@ -197,7 +136,12 @@ class UserChange:
 
 def read_new_user(request: Request, now: int) -> UserChange:
     """Return the user that a request wants to create at ``now``, or raise a ``Refusal``."""
-    said = _read(parse_parameters(request, *_CREATION), _CREATION)
+    return new_user_of(parse_parameters(request, *CREATION), now)
+
+
+def new_user_of(parameters: Document, now: int) -> UserChange:
+    """Return the user that the parameters of a creation describe, or raise a ``Refusal``."""
+    said = read_values(parameters, CREATION)
     identified = any(said.get(name) for name in (*IDENTIFIERS, "username"))
     if not identified and not said.get("skip_user_requirement"):
         raise Refusal(
@@ -234,7 +178,7 @@ def read_update(request: Request, user: Document) -> UserChange:
     """Return what a request wants to change of a user, or raise a ``Refusal``."""
     parameters = parse_changes(request, *_UPDATE)
     given = {name: value for name, value in parameters.items() if value is not None}
-    said = _read(given, _UPDATE)
+    said = read_values(given, _UPDATE)
     for kind in IDENTIFIERS:
         _check_primary(kind, said, user)
     if said.get("sign_out_of_other_sessions") and "password" not in said:
@@ -246,10 +190,6 @@ def read_update(request: Request, user: Document) -> UserChange:
         password=_password(said),
         ends_sessions=said.get("sign_out_of_other_sessions", False),
     )
-
-
-def _read(parameters: Document, readers: dict[str, Reader]) -> Document:
-    return {name: readers[name](name, value) for name, value in parameters.items()}
 
 
 def _check_primary(kind: str, said: Document, user: Document) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,8 @@ from .objects import identifiers
 from .query import value_not_allowed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Set as AbstractSet
 
     from .objects import Document
     from .query import Query
@@ -23,9 +25,22 @@ _TIMES = ("created_at", "last_active_at", "last_sign_in_at")
 _NEWEST_FIRST = "-created_at"
 
 
-def matching(users: list[Document], query: Query) -> list[Document]:
-    """Return the users that pass every filter of a query."""
-    tests = [*_exact(query), *_signed(query), *_partial(query), *_timed(query), *_others(query)]
+def matching(
+    users: list[Document], query: Query, memberships: Iterable[Document]
+) -> list[Document]:
+    """Return the users that pass every filter of a query; ``memberships`` are all there are."""
+    joined: defaultdict[str, set[str]] = defaultdict(set)
+    for membership in memberships:
+        joined[membership["user_id"]].add(membership["organization_id"])
+    tests = [
+        *_exact(query),
+        selection(query, "user_id", lambda user: {user["id"]}),
+        selection(query, "external_id", lambda user: {user["external_id"]}),
+        selection(query, "organization_id", lambda user: joined[user["id"]]),
+        *_partial(query),
+        *_timed(query),
+        *_others(query),
+    ]
     return [user for user in users if all(test(user) for test in tests)]
 
 
@@ -37,14 +52,15 @@ def _exact(query: Query) -> Iterator[Test]:
             yield partial(_has_identifier, name, wanted)
 
 
-def _signed(query: Query) -> Iterator[Test]:
-    """One of several ids, and none of those after a minus; nobody is in an organization here."""
-    for name, field in (("user_id", "id"), ("external_id", "external_id"), ("organization_id", "")):
-        values = query.texts(name)
-        excluded = {value[1:] for value in values if value.startswith("-")}
-        # A plus that was not percent-encoded arrives as a space.
-        included = {value.lstrip("+ ") for value in values if not value.startswith("-")}
-        yield partial(_is_selected, field, included, excluded)
+def selection(
+    query: Query, name: str, values_of: Callable[[Document], AbstractSet[object]]
+) -> Test:
+    """Return the test for one of several ids, and for none of those after a minus."""
+    values = query.texts(name)
+    excluded = {value[1:] for value in values if value.startswith("-")}
+    # A plus that was not percent-encoded arrives as a space.
+    included = {value.lstrip("+ ") for value in values if not value.startswith("-")}
+    return partial(_is_selected, values_of, included, excluded)
 
 
 def _names(user: Document) -> list[str]:
@@ -90,9 +106,14 @@ def _has_identifier(kind: str, wanted: set[str], user: Document) -> bool:
     return any(value.casefold() in wanted for value in identifiers(user, kind))
 
 
-def _is_selected(field: str, included: set[str], excluded: set[str], user: Document) -> bool:
-    value = user.get(field)
-    return (not included or value in included) and value not in excluded
+def _is_selected(
+    values_of: Callable[[Document], AbstractSet[object]],
+    included: set[str],
+    excluded: set[str],
+    found: Document,
+) -> bool:
+    values = values_of(found)
+    return (not included or not values.isdisjoint(included)) and values.isdisjoint(excluded)
 
 
 def _contains(texts: Texts, part: str, user: Document) -> bool:
@@ -123,7 +144,7 @@ def _primary(kind: str) -> Callable[[Document], Any]:
     return lambda user: next(iter(identifiers(user, kind)), None)
 
 
-_ORDERS: dict[str, Callable[[Document], Any]] = {
+USER_ORDERS: dict[str, Callable[[Document], Any]] = {
     "created_at": lambda user: user["created_at"],
     "updated_at": lambda user: user["updated_at"],
     "last_active_at": lambda user: user["last_active_at"],
@@ -137,16 +158,18 @@ _ORDERS: dict[str, Callable[[Document], Any]] = {
 }
 
 
-def ordered(users: list[Document], query: Query) -> list[Document]:
-    """Return users, given oldest first, in the order asked for; who has no value is last."""
+def ordered(
+    found: list[Document], query: Query, orders: Mapping[str, Callable[[Document], Any]]
+) -> list[Document]:
+    """Return what was given oldest first in the order asked for, what has no value last."""
     asked = query.first("order_by") or _NEWEST_FIRST
     name = asked[1:] if asked[0] in "+- " else asked
-    if name not in _ORDERS:
-        raise value_not_allowed("order_by", tuple(_ORDERS))
-    value_of, descending = _ORDERS[name], asked.startswith("-")
-    candidates = list(reversed(users)) if descending else users
-    known = [user for user in candidates if value_of(user) is not None]
-    unknown = [user for user in candidates if value_of(user) is None]
+    if name not in orders:
+        raise value_not_allowed("order_by", tuple(orders))
+    value_of, descending = orders[name], asked.startswith("-")
+    candidates = list(reversed(found)) if descending else found
+    known = [one for one in candidates if value_of(one) is not None]
+    unknown = [one for one in candidates if value_of(one) is None]
     return sorted(known, key=value_of, reverse=descending) + unknown
 
 

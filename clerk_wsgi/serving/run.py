@@ -8,15 +8,27 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from ..emulator import DEMO_PASSWORD, Emulator, Server
+from ..emulator import Emulator, Server
 from ..emulator.foreground import StopSignals
-from .process import HOST, curl, farewell, gunicorn, listen, local_environ, require_gunicorn, url_of
+from ..emulator.introduction import known_accounts, lines_about, usable_session_id
+from .process import (
+    HOST,
+    curl,
+    farewell,
+    gunicorn,
+    listen,
+    local_environ,
+    require_gunicorn,
+    url_of,
+)
 
 if TYPE_CHECKING:
     import socket
     import subprocess
     from collections.abc import Mapping
     from contextlib import AbstractContextManager
+
+    from ..emulator.seeds import Seed
 
 HOUR = 3600
 
@@ -25,13 +37,15 @@ HOUR = 3600
 class Run:
     """What to run: ``target`` is ``MODULE:APP``, ``wrapper`` a method of ``Clerk``.
 
-    ``local`` means with a local Clerk of its own; ``options`` are gunicorn's.
+    ``local`` means with a local Clerk of its own, which has what a ``seed`` says; ``options`` are
+    gunicorn's.
     """
 
     target: str
     wrapper: str
     port: int
     local: bool
+    seed: Seed | None = None
     options: tuple[str, ...] = ()
 
     def application(self) -> str:
@@ -52,7 +66,7 @@ def run_application(run: Run) -> int:
         introduction = [f"The application:  {url_of(listener)}  ({run.target}, {run.wrapper})"]
         environ: Mapping[str, str] = os.environ
         if run.local:
-            emulator = Emulator()
+            emulator = Emulator(seed=run.seed)
             stack.callback(emulator.close)
             clerk = stack.enter_context(Server(emulator, host=HOST))
             environ = local_environ(emulator, clerk.url)
@@ -85,19 +99,21 @@ def _check(
 
 
 def _local_lines(emulator: Emulator, api_url: str, url: str) -> list[str]:
-    [session], [user] = emulator.sessions(), emulator.users()
-    token = emulator.session_token(session["id"], expires_in=HOUR)
-    address = user["email_addresses"][0]["email_address"]
     page = f"{api_url}/sign-in?{urlencode({'redirect_url': url})}"
+    accounts = lines_about(known_accounts(emulator))
     return [
         f"The local Clerk:  {api_url}",
         f"In a browser:     {page}",
-        f"                  as {address}, password {DEMO_PASSWORD}",
+        *(f"{'' if number else 'as':>17} {line}" for number, line in enumerate(accounts)),
         "",
-        "A session token, which lives an hour, and a line for another terminal:",
-        "",
-        token,
-        "",
-        curl(url, token),
-        "",
+        *_token_lines(emulator, url),
     ]
+
+
+def _token_lines(emulator: Emulator, url: str) -> list[str]:
+    session_id = usable_session_id(emulator)
+    if session_id is None:
+        return []
+    token = emulator.session_token(session_id, expires_in=HOUR)
+    title = "A session token, which lives an hour, and a line for another terminal:"
+    return [title, "", token, "", curl(url, token), ""]

@@ -33,6 +33,16 @@ class RunningEmulator:
         """The port that is listened on."""
         return self._server.port
 
+    @property
+    def environ(self) -> dict[str, str]:
+        """The variables that let an application in another process use this local Clerk."""
+        return {
+            "CLERK_SECRET_KEY": self.emulator.secret_key,
+            "CLERK_PUBLISHABLE_KEY": self.emulator.publishable_key,
+            "CLERK_API_URL": self.url,
+            "CLERK_PROXY_URL": self.url,
+        }
+
     def stop(self) -> None:
         """Stop listening and end every connection; a second call does nothing."""
         if self._owned:

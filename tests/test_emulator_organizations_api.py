@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clerk_wsgi.emulator.organization_parameters import merged
+from clerk_wsgi.emulator.backend.organization_parameters import merged
 
 from .asking import JSON, WAYS, Asker, asking, found, refused
 

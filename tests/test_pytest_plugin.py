@@ -108,6 +108,22 @@ def test_after_it(clerk_emulator):
 """).assert_outcomes(passed=5)
 
 
+def test_nobody_waits_for_a_local_clerk_whose_test_is_over(run: Run) -> None:
+    run("""
+import threading, time
+waiting = []
+
+def test_it(clerk, clerk_emulator):
+    clerk_emulator.faults.latency = 60
+    waiting.append(threading.Thread(target=clerk.users.count, daemon=True))
+    waiting[0].start()
+
+def test_after_it():
+    waiting[0].join(20)
+    assert not waiting[0].is_alive()
+""").assert_outcomes(passed=2)
+
+
 def test_all_fixtures_of_a_test_are_about_the_same_local_clerk(run: Run) -> None:
     run("""
 def test_it(clerk_emulator, clerk, default_clerk, clerk_tokens, signed_in, request):
@@ -214,8 +230,12 @@ class TestIt:
 def test_others_are_not_concerned(clerk):
     assert (clerk.settings.clock_skew, clerk.settings.accepts_token) == (1, "session_token")
 
+@pytest.fixture
+def elsewhere(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+
 @pytest.mark.clerk(seed="seed.toml")
-def test_a_seed_is_found_from_anywhere(clerk_emulator, monkeypatch, tmp_path):
+def test_a_seed_is_found_from_anywhere(elsewhere, clerk_emulator):
     assert [user["id"] for user in clerk_emulator.users()] == ["user_of_the_seed"]
 """).assert_outcomes(passed=3)
 

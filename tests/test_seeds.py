@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from clerk_wsgi.emulator import DEMO_PASSWORD, Emulator
 from clerk_wsgi.emulator.errors import Refusal, SeedError
-from clerk_wsgi.emulator.seed_file import _KEYS, _REQUIRED
-from clerk_wsgi.emulator.seeds import load_seed, read_seed, seed_from
+from clerk_wsgi.emulator.seeding.seed_file import _KEYS, _REQUIRED
+from clerk_wsgi.emulator.seeding.seeds import load_seed, read_seed, seed_from
 from clerk_wsgi.emulator.sign_in import SignIns
 
 from .processes import PROJECT, clean_environ
@@ -565,7 +565,7 @@ def test_a_seed_that_does_not_fit_leaves_a_fresh_state_fresh(tmp_path: Path) -> 
 def test_where_nothing_reads_toml_it_says_what_to_install() -> None:
     script = (
         "import sys; sys.modules['tomllib'] = sys.modules['tomli'] = None\n"
-        "from clerk_wsgi.emulator.seeds import seed_from\n"
+        "from clerk_wsgi.emulator.seeding.seeds import seed_from\n"
         "try: seed_from('')\n"
         "except Exception as error: print(type(error).__name__, error)"
     )

@@ -25,7 +25,7 @@ from clerk_wsgi.testing import (
 )
 
 from . import django_site
-from .minting import PUBLISHABLE_LIVE, PUBLISHABLE_TEST
+from .minting import PUBLISHABLE_LIVE, PUBLISHABLE_TEST, SUFFIX_TEST
 from .telling import LANGUAGE, application, tell, told
 from .wrapping import full_environ, serve
 
@@ -201,6 +201,19 @@ def test_a_sign_out_of_nobody_changes_nothing(browser: Any, signed_out: SignOut)
     signed_out(browser.client)
     assert browser.ask() is None
     signed_out(browser.client)
+
+
+@CARRIERS
+@pytest.mark.clerk(publishable_key=PUBLISHABLE_TEST)
+@pytest.mark.parametrize("before", [{}, {"HTTP_COOKIE": "theme=dark", "HTTP_ACCEPT": "*/*"}])
+def test_nothing_of_the_instance_is_left_after_a_sign_out(
+    before: dict[str, str], carrier: Any, signed_in: SignIn, signed_out: SignOut
+) -> None:
+    environ = dict(before)
+    signed_in(environ, carrier=carrier)
+    assert environ != before
+    environ["HTTP_COOKIE"] = f"{environ.get('HTTP_COOKIE', '')}; __refresh_{SUFFIX_TEST}=rft_1"
+    assert signed_out(environ) == before
 
 
 def test_a_forged_cookie_header_of_an_environ_is_replaced_whole(clerk_emulator: Emulator) -> None:

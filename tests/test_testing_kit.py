@@ -27,8 +27,8 @@ from clerk_wsgi.testing import (
     Emulator,
     FrozenClock,
     as_default,
-    in_process,
     clerk_for,
+    in_process,
     start_emulator,
 )
 
@@ -450,6 +450,7 @@ def test_importing_the_kit_loads_nothing_of_it_and_no_pytest() -> None:
 def test_a_name_that_the_kit_has_not_is_an_error() -> None:
     kit: Any = testing
     assert all(callable(getattr(kit, name)) for name in kit.__all__)
+    assert set(kit.__all__) <= set(dir(kit))
     with pytest.raises(AttributeError, match=r"'clerk_wsgi\.testing' has no attribute 'sign_up'"):
         getattr(kit, "sign_" + "up")
 

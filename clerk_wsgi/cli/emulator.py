@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ..emulator import IN_MEMORY, Emulator, Server
 from ..emulator.foreground import StopSignals
-from ..emulator.introduction import known_accounts, lines_about, usable_session_id
+from ..emulator.seeding.introduction import known_accounts, lines_about, usable_session_id
 from .errors import UsageError
 from .options import DEFAULT_STATE
 

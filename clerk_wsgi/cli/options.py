@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from ..emulator import IN_MEMORY
-from ..emulator.versions import VERIFY_ENDPOINTS
+from ..emulator.backend.versions import VERIFY_ENDPOINTS
 from . import values
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..emulator.seeds import read_seed
+from ..emulator.seeding.seeds import read_seed
 from ..serving.run import Run, run_application
 from .errors import UsageError
 

@@ -6,10 +6,10 @@ import argparse
 import re
 from typing import TYPE_CHECKING
 
+from ..emulator.backend.sessions import LONGEST_LIFETIME, SHORTEST_LIFETIME
 from ..emulator.faults import LONGEST_LATENCY, parse_failure
-from ..emulator.npm import Packages
+from ..emulator.frontend.npm import Packages
 from ..emulator.redirects import Redirects
-from ..emulator.sessions import LONGEST_LIFETIME, SHORTEST_LIFETIME
 from ..serving.application import is_target
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from importlib import resources
 
 from ..emulator import Emulator, Server, forge
 from ..emulator.foreground import StopSignals
-from ..emulator.introduction import known_accounts, lines_about
-from ..emulator.seeds import seed_from
+from ..emulator.seeding.introduction import known_accounts, lines_about
+from ..emulator.seeding.seeds import seed_from
 from ..serving.process import (
     HOST,
     curl,

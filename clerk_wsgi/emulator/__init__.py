@@ -7,7 +7,7 @@ from .app import Emulator, RecordedRequest
 from .errors import ConnectionReset, ListenError, NotFound, SeedError, StateError
 from .faults import Failure, Faults, RateLimit
 from .instance import DEMO_PASSWORD
-from .seeds import Seed, load_seed, seed_from
+from .seeding.seeds import Seed, load_seed, seed_from
 from .server import Server
 from .signing import SigningKey, forge
 from .store import IN_MEMORY

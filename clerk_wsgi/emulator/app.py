@@ -10,16 +10,16 @@ from urllib.parse import quote
 
 from webob import Request, Response
 
-from .backend import BackendApi
-from .control import ControlApi, is_control
+from .backend.api import BackendApi
+from .backend.versions import VerifyEndpoints
+from .control.api import ControlApi, is_control
 from .errors import ConnectionReset, Refusal
 from .faults import Faults
-from .frontend import Frontend
+from .frontend.api import Frontend
+from .frontend.npm import CLERK_JS, Packages
+from .hosted.status import StatusPage
 from .instance import Instance, InstanceOptions
-from .npm import CLERK_JS, Packages
-from .status import StatusPage
 from .store import IN_MEMORY
-from .versions import VerifyEndpoints
 
 if TYPE_CHECKING:
     import os

@@ -27,8 +27,8 @@ from .cookies import (
     cookie_line,
     expired_line,
 )
-from .dev_browser import DevBrowserTokens, dev_browser_unauthenticated
 from .errors import NotFound, Refusal
+from .frontend.dev_browser import DevBrowserTokens, dev_browser_unauthenticated
 from .ids import new_rotating_token
 from .objects import LIVING
 from .redirects import not_associated

@@ -12,7 +12,7 @@ from .entitlements import Entitled, Membership, entitlement_claims
 from .ids import new_id, new_secret_key
 from .keyring import KEYS, KeyRing
 from .machine_tokens import MachineDirectory
-from .seeds import load_seed, seed_of
+from .seeding.seeds import load_seed, seed_of
 from .signing import SigningKey
 from .store import IN_MEMORY, Store
 from .tickets import Tickets
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .objects import Document
-    from .seeds import Seed
+    from .seeding.seeds import Seed
 
 TOKEN_LIFETIME = 60  # seconds
 

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from ..emulator import Emulator, Server
 from ..emulator.foreground import StopSignals
-from ..emulator.introduction import known_accounts, lines_about, usable_session_id
+from ..emulator.seeding.introduction import known_accounts, lines_about, usable_session_id
 from .process import (
     HOST,
     curl,
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from contextlib import AbstractContextManager
 
-    from ..emulator.seeds import Seed
+    from ..emulator.seeding.seeds import Seed
 
 HOUR = 3600
 

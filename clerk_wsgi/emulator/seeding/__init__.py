@@ -1,0 +1,1 @@
+"""Seeds: files that say who there is in a local Clerk."""

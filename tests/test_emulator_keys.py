@@ -12,7 +12,7 @@ import pytest
 
 from clerk_wsgi import Clerk
 from clerk_wsgi.emulator import forge
-from clerk_wsgi.testing import Emulator, in_process
+from clerk_wsgi.testing import Emulator, FrozenClock, in_process
 
 from .asking import WAYS, Asker, asking, found, refused
 from .minting import environ
@@ -288,10 +288,10 @@ def test_the_backend_api_mints_for_a_minute_whatever_the_lifetime(clerk: Asker) 
 
 
 def test_a_short_token_expires_in_its_second() -> None:
-    now = [NOW]
-    emulator = Emulator(clock=lambda: now[0])
+    clock = FrozenClock(NOW)
+    emulator = Emulator(clock=clock)
     emulator.token_lifetime = 2
     token = token_of(emulator)
     for age, counts in ((0, True), (1.9, True), (2, False), (3600, False)):
-        now[0] = NOW + age
+        clock.now = NOW + age
         assert (emulator.read_session_token(token) is not None) == counts, age

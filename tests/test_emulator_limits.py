@@ -12,7 +12,7 @@ from webob import Request
 from clerk_wsgi import ApiError, Clerk
 from clerk_wsgi.emulator import Faults, RateLimit
 from clerk_wsgi.emulator.errors import Refusal
-from clerk_wsgi.testing import Emulator, in_process, start_emulator
+from clerk_wsgi.testing import Emulator, FrozenClock, in_process, start_emulator
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,23 +20,13 @@ if TYPE_CHECKING:
 START = 1000.3  # a fraction that no float has exactly
 
 
-class Clock:
-    """A monotonic clock that stands still unless it is moved."""
-
-    def __init__(self) -> None:
-        self.now = START
-
-    def __call__(self) -> float:
-        return self.now
+@pytest.fixture
+def clock() -> FrozenClock:
+    return FrozenClock(START)
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def faults(clock: Clock) -> Faults:
+def faults(clock: FrozenClock) -> Faults:
     return Faults(monotonic=clock)
 
 
@@ -51,7 +41,7 @@ def met(faults: Faults, path: str = "/v1/users") -> int | None:
 
 
 def test_what_is_more_than_the_limit_waits_until_the_window_ends(
-    faults: Faults, clock: Clock
+    faults: Faults, clock: FrozenClock
 ) -> None:
     faults.limit(2, seconds=10)
     assert [met(faults) for _ in range(4)] == [None, None, 10, 10]
@@ -64,7 +54,7 @@ def test_what_is_more_than_the_limit_waits_until_the_window_ends(
 
 
 def test_a_window_begins_with_the_first_request_not_with_the_clock(
-    faults: Faults, clock: Clock
+    faults: Faults, clock: FrozenClock
 ) -> None:
     faults.limit(1, seconds=10)
     clock.now = START + 7
@@ -74,7 +64,7 @@ def test_a_window_begins_with_the_first_request_not_with_the_clock(
 
 
 @pytest.mark.parametrize("seconds", [0.2, 1, 7, 10, 60, 86_400])
-def test_who_waits_as_told_passes(faults: Faults, clock: Clock, seconds: float) -> None:
+def test_who_waits_as_told_passes(faults: Faults, clock: FrozenClock, seconds: float) -> None:
     faults.limit(1, seconds=seconds)
     for _ in range(50):
         assert met(faults) is None
@@ -84,7 +74,7 @@ def test_who_waits_as_told_passes(faults: Faults, clock: Clock, seconds: float) 
         clock.now += wait
 
 
-def test_requests_that_were_refused_do_not_count(faults: Faults, clock: Clock) -> None:
+def test_requests_that_were_refused_do_not_count(faults: Faults, clock: FrozenClock) -> None:
     faults.limit(2, seconds=10)
     for _ in range(20):
         met(faults)
@@ -98,7 +88,9 @@ def test_only_what_begins_with_the_prefix_counts_and_waits(faults: Faults) -> No
     assert [met(faults, path) for path in paths] == [None, None, None, 10, None, 10]
 
 
-def test_all_limits_are_kept_and_the_longest_wait_is_told(faults: Faults, clock: Clock) -> None:
+def test_all_limits_are_kept_and_the_longest_wait_is_told(
+    faults: Faults, clock: FrozenClock
+) -> None:
     faults.limit(2, seconds=1)
     faults.limit(3, seconds=60)
     assert [met(faults) for _ in range(3)] == [None, None, 1]
@@ -108,14 +100,18 @@ def test_all_limits_are_kept_and_the_longest_wait_is_told(faults: Faults, clock:
     assert met(faults) is None
 
 
-def test_what_one_limit_refuses_does_not_count_for_another(faults: Faults, clock: Clock) -> None:
+def test_what_one_limit_refuses_does_not_count_for_another(
+    faults: Faults, clock: FrozenClock
+) -> None:
     faults.limit(1, seconds=1, prefix="/v1/users")
     faults.limit(2, seconds=60)
     assert [met(faults), met(faults), met(faults)] == [None, 1, 1]
     assert [met(faults, "/v1/jwks"), met(faults, "/v1/jwks")] == [None, 60]
 
 
-def test_a_request_over_the_limit_does_not_count_for_failures(faults: Faults, clock: Clock) -> None:
+def test_a_request_over_the_limit_does_not_count_for_failures(
+    faults: Faults, clock: FrozenClock
+) -> None:
     faults.fail(500, rate=0.5)
     faults.limit(2, seconds=10)
     for _ in range(3):
@@ -221,7 +217,7 @@ def test_connections_together_keep_the_limit() -> None:
 
 
 def test_an_application_that_waits_as_told_gets_its_answer() -> None:
-    emulator, clock = Emulator(), Clock()
+    emulator, clock = Emulator(), FrozenClock(START)
     emulator.faults = Faults(monotonic=clock)
     slept: list[float] = []
 

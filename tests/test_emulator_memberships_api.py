@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from clerk_wsgi.testing import FrozenClock
+
 from .asking import WAYS, Asker, asking, found, refused
 
 if TYPE_CHECKING:
@@ -45,12 +47,12 @@ def found_company(asker: Asker) -> None:
 @pytest.fixture(scope="module")
 def crew() -> Iterator[Asker]:
     """A local Clerk with a crew of three, who signed on a second apart, and a stowaway."""
-    now = [NOW]
-    with asking(clock=lambda: now[0]) as asker:
+    clock = FrozenClock(NOW)
+    with asking(clock=clock) as asker:
         emulator = asker.emulator
         acme = emulator.create_organization("Acme", id="org_acme")
         for name in ("zoe", "bob", "mia"):
-            now[0] += 1
+            clock.tick(1)
             emulator.create_user(
                 id=f"user_{name}",
                 first_name=name.title(),
@@ -58,7 +60,7 @@ def crew() -> Iterator[Asker]:
                 email_address=f"{name}@{'ship' if name == 'zoe' else 'sea'}.test",
             )
         for name, role in (("mia", "org:member"), ("zoe", "org:admin"), ("bob", "org:member")):
-            now[0] += 1
+            clock.tick(1)
             emulator.add_member(acme["id"], f"user_{name}", role)
         emulator.create_user(id="user_stowaway", first_name="Bob")
         yield asker

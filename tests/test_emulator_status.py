@@ -12,6 +12,7 @@ from webob import Request
 from clerk_wsgi.emulator import DEMO_PASSWORD, Emulator, NotFound
 from clerk_wsgi.emulator.errors import ConnectionReset
 from clerk_wsgi.emulator.keyring import KEYS
+from clerk_wsgi.testing import FrozenClock
 
 from .minting import NOW, PUBLISHABLE_LIVE
 from .visiting import HOST, HTML, Visitor, html_of, local_clerk
@@ -115,13 +116,12 @@ def test_organizations_are_shown_with_the_number_of_their_members(visitor: Visit
 
 
 def test_requests_are_shown_newest_first_with_their_time_and_status() -> None:
-    times = [NOW - 24 * 60 * MINUTE, NOW - MINUTE, NOW, NOW]
-    visitor = Visitor(local_clerk())
-    visitor.emulator._clock = lambda: times[0]
+    clock = FrozenClock(NOW - 24 * 60 * MINUTE)
+    visitor = Visitor(local_clerk(clock=clock))
     visitor.emulator.faults.fail(503, prefix="/v1/users")
-    for path in ("/sign-in", "/v1/users", "/v1/jwks"):
+    for path, ago in (("/sign-in", 24 * 60 * MINUTE), ("/v1/users", MINUTE), ("/v1/jwks", 0)):
+        clock.now = NOW - ago
         visitor.http.get(path, expect_errors=True)
-        times.pop(0)
     assert rows(status_of(visitor), "requests") == [
         {"Time": "06:00:00", "Method": "GET", "Path": "/v1/jwks", "Status": "401"},
         {"Time": "05:59:00", "Method": "GET", "Path": "/v1/users", "Status": "503"},

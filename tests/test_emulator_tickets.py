@@ -13,7 +13,7 @@ import pytest
 from clerk_wsgi.emulator import NotFound
 from clerk_wsgi.emulator.errors import Refusal
 from clerk_wsgi.emulator.sign_in import SignIns
-from clerk_wsgi.testing import Emulator
+from clerk_wsgi.testing import Emulator, FrozenClock
 
 from .asking import WAYS, Asker, asking, found, refused
 
@@ -323,14 +323,14 @@ def test_a_sign_in_token_is_created_and_revoked(clerk: Asker, user_id: str) -> N
     [(None, 30 * 86400), (1, 1), (60, 60), ("60", 60), (315_360_000, 315_360_000)],
 )
 def test_how_long_a_sign_in_token_lives_can_be_said(said: Any, lifetime: int) -> None:
-    now = [NOW]
-    with asking(clock=lambda: now[0]) as clerk:
+    clock = FrozenClock(NOW)
+    with asking(clock=clock) as clerk:
         [user] = clerk.emulator.users()
         answer = clerk.post("/v1/sign_in_tokens", user_id=user["id"], expires_in_seconds=said)
         ticket = found(answer)["token"]
-        now[0] += lifetime
+        clock.tick(lifetime)
         assert code_of(lambda: clerk.emulator.redeem_ticket(ticket)) == EXPIRED
-        now[0] -= 0.001
+        clock.now -= 0.001
         assert clerk.emulator.redeem_ticket(ticket) == user["id"]
 
 

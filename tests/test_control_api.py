@@ -728,6 +728,19 @@ def test_a_session_expires_now_and_can_live_again(fixed: Control) -> None:
     assert (alive["status"], alive["expire_at"]) == ("active", now + WEEK)
 
 
+def test_the_session_of_a_user_who_was_deleted_does_not_live_again(here: Control) -> None:
+    signed_in = here.sign_in(identifier="ada@example.com")
+    session_id, now = signed_in["session"]["id"], here.emulator.milliseconds()
+    found(here.post(f"/sessions/{session_id}", expire_at=now))
+    here.emulator.delete_user(signed_in["session"]["user_id"])
+    before = snapshot(here.emulator)
+    for body in ({"status": "active"}, {"status": "pending"}, {"expire_at": now + WEEK}):
+        answer = here.post(f"/sessions/{session_id}", **body)
+        refused(answer, 422, "form_param_value_invalid", "status")
+    assert snapshot(here.emulator) == before
+    assert found(here.post(f"/sessions/{session_id}/revoke"))["status"] == "revoked"
+
+
 def test_a_time_that_is_said_is_kept(fixed: Control) -> None:
     [session] = fixed.emulator.sessions()
     path, now = f"/sessions/{session['id']}", int(NOW * 1000)

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from joserfc import jwt as jose
 from joserfc.jwk import KeySet
 from joserfc.jws import JWSRegistry
+from webob import Request
 
 from clerk_wsgi.emulator import Emulator, NotFound, RecordedRequest, SigningKey, forge
 from clerk_wsgi.testing import FrozenClock, start_emulator
@@ -499,3 +500,9 @@ def test_logs_have_a_line_per_request_and_no_secret(caplog: pytest.LogCaptureFix
         assert "sk_test_wrong" not in text
         assert token not in text
         assert "PRIVATE KEY" not in text
+
+
+def test_a_method_steers_no_terminal_that_shows_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "clerk_wsgi.emulator")
+    Request.blank("/v1/users", method="\x1b[2J\x9b1mGET").get_response(Emulator())
+    assert caplog.messages == ["%1B%5B2J%C2%9B1mGET /v1/users 401"]

@@ -647,6 +647,11 @@ def mint(expired: Expired, **claims: Any) -> str:
         ({"expired_token": {"sid": "sess_other"}}, "refresh_sid_mismatch"),
         ({"session": "sess_other"}, "refresh_sid_mismatch"),
         ({"expired_token": {"exp": NOW + 71}}, "session_refresh_session_token_ineligible"),
+        ({"expired_token": {"exp": 10**400}}, "session_refresh_session_token_ineligible"),
+        (
+            {"expired_token": {"exp": -(10**400)}},
+            "session_refresh_expired_session_token_too_old",
+        ),
         (
             {"expired_token": {"exp": NOW - 8 * 86400, "nbf": 0}},
             "session_refresh_expired_session_token_too_old",

@@ -221,6 +221,7 @@ def test_other_pages_may_not(http: TestApp) -> None:
         "@clerk/clerk-js@6/dist//etc/passwd",
         "@clerk/clerk-js@6/dist/link.js",
         "@clerk/clerk-js@6/dist/linked/outside.js",
+        "@clerk/clerk-js@6/dist/circle.js",
         "@clerk/clerk-js@6/dist/" + "x" * 5000 + ".js",
         "@clerk/clerk-js@6/dist" + "/x" * 5000 + ".js",
         "@clerk/clerk-js@a/b/dist/clerk.browser.js",
@@ -236,6 +237,7 @@ def test_nothing_else_is_served(tmp_path: Path, key: SigningKey, path: str) -> N
     place = unpack(tmp_path / "package")
     (place / "dist" / "link.js").symlink_to(place / "outside.js")
     (place / "dist" / "linked").symlink_to(place)
+    (place / "dist" / "circle.js").symlink_to("circle.js")
     answer = get(serving(place, key), f"/npm/{path}", Origin=APP)
     assert answer.status_int == 404
     assert answer.json["errors"][0]["code"] == "resource_not_found"

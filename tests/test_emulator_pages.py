@@ -14,6 +14,7 @@ import pytest
 from clerk_wsgi.emulator import DEMO_PASSWORD, Emulator
 
 from .minting import NOW, PUBLISHABLE_LIVE, PUBLISHABLE_TEST, SUFFIX_LIVE, SUFFIX_TEST
+from .spying import another, as_soon_as, sessions_seen_with
 from .visiting import ADA, BACK, HOST, Visitor, html_of, local_clerk
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from webtest.response import TestResponse
 
+GRACE: dict[str, Any] = {"identifier": "grace", "password": "nanoseconds are this long"}
 PAGES = ["sign-in", "sign-out", "choose", "choose-organization"]
 
 
@@ -611,3 +613,30 @@ def test_logs_and_records_have_no_secret(
     for secret in ("a wrong secret", DEMO_PASSWORD, token, "redirect_url"):
         assert secret not in caplog.text
         assert secret not in repr(visitor.emulator.requests)
+
+
+def test_whoever_has_the_secret_of_before_never_sees_who_signs_in(tmp_path: Path) -> None:
+    visitor = Visitor(local_clerk(state=tmp_path / "state.sqlite3"))
+    laid_out = visitor.http.post("/v1/dev_browser").json["id"]
+    page = visitor.open(__clerk_db_jwt=laid_out)
+    seen = sessions_seen_with(laid_out, visitor)
+    assert visitor.send(page, **ADA).status_int == 303
+    assert visitor.living() == 1
+    assert seen
+    assert set(seen) == {0}
+
+
+def test_a_secret_that_was_replaced_since_the_page_was_read_gets_no_new_one(
+    tmp_path: Path,
+) -> None:
+    visitor = Visitor(local_clerk(state=tmp_path / "state.sqlite3"))
+    visitor.emulator.create_user(username="grace", password=GRACE["password"])
+    victim = Visitor(another(visitor.emulator))
+    laid_out = visitor.http.post("/v1/dev_browser").json["id"]
+    page, theirs = (one.open(__clerk_db_jwt=laid_out) for one in (visitor, victim))
+    as_soon_as(visitor.emulator, "'password'", lambda: victim.send(theirs, **GRACE))
+    assert visitor.send(page, **ADA).status_int == 303
+    if visitor.living() == 1:  # the victim would have had to wait
+        assert victim.send(theirs, **GRACE).status_int == 303
+    mine, others = visitor.emulator.sessions(status="active")[1:]
+    assert mine["client_id"] != others["client_id"]

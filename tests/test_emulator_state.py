@@ -180,3 +180,18 @@ def test_a_state_that_is_only_dropped_is_closed_without_a_warning() -> None:
     command = [sys.executable, "-W", "error::ResourceWarning", "-c", script]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     assert done.stderr == ""
+
+
+def test_a_write_that_could_not_be_kept_spoils_none_after_it(tmp_path: Path) -> None:
+    state = tmp_path / "state.sqlite3"
+    emulator = Emulator(state)
+    emulator._store._connection.execute("PRAGMA busy_timeout = 10")
+    reader = sqlite3.connect(state, isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT * FROM objects").fetchone()
+    with pytest.raises(sqlite3.OperationalError):
+        emulator.create_user(first_name="Lost")
+    reader.close()
+    kept = emulator.create_user(first_name="Kept")
+    emulator.close()
+    assert [one["id"] for one in Emulator(state).users()[1:]] == [kept["id"]]

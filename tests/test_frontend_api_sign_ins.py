@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from .scripting import ADA, GRACE, MODES, Script, World, refused, session_in
+from .spying import another, as_soon_as, sessions_seen_with
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from webtest.response import TestResponse
 
 SIGN_INS = "/v1/client/sign_ins"
@@ -286,3 +289,42 @@ def test_a_ticket_that_has_expired_or_was_revoked_does_not_sign_in(world: World)
     answer = script.post(SIGN_INS, strategy="ticket", ticket=revoked["token"])
     refused(answer, 400, "sign_in_token_revoked_code", "ticket")
     assert is_signed_out(world)
+
+
+# A secret that somebody else may have, too
+
+
+@pytest.mark.parametrize("how", ["password", "two steps", "ticket"])
+def test_whoever_has_the_secret_of_before_never_sees_who_signs_in(tmp_path: Path, how: str) -> None:
+    world = World("development", state=tmp_path / "state.sqlite3")
+    script = world.script()
+    begun = begin(script) if how == "two steps" else {}
+    seen = sessions_seen_with(script.token, world)
+    if how == "two steps":
+        answer = attempt(script, begun, **ADA)
+    elif how == "ticket":
+        ticket = ticket_for(world, world.ada)["token"]
+        answer = script.post(SIGN_INS, strategy="ticket", ticket=ticket)
+    else:
+        answer = script.post(SIGN_INS, **ADA)
+    assert answer.json["response"]["status"] == "complete"
+    assert seen
+    assert set(seen) == {0}
+
+
+def test_a_secret_is_replaced_before_it_is_looked_up_or_after(tmp_path: Path) -> None:
+    world = World("development", state=tmp_path / "state.sqlite3")
+    script = world.script()
+    client_id, other = script.client()["id"], another(world.emulator)
+
+    def sign_in() -> None:
+        with other.transaction():
+            other.create_session(world.ada, client_id=client_id)
+            other._frontend.browsers.renew(client_id)
+
+    as_soon_as(world.emulator, f"'{client_id}'", sign_in)
+    page = script.http.get(f"/sign-in?__clerk_db_jwt={script.token}", headers={"Accept": "*/*"})
+    assert "Continue as Ada" not in page.text
+    if is_signed_out(world):
+        sign_in()
+    assert not is_signed_out(world)

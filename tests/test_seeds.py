@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from clerk_wsgi.emulator import DEMO_PASSWORD, Emulator
 from clerk_wsgi.emulator.errors import Refusal, SeedError
+from clerk_wsgi.emulator.seeding.introduction import known_accounts, lines_about
 from clerk_wsgi.emulator.seeding.seed_file import _KEYS, _REQUIRED
 from clerk_wsgi.emulator.seeding.seeds import load_seed, read_seed, seed_from
 from clerk_wsgi.emulator.sign_in import SignIns
@@ -612,3 +613,10 @@ def test_the_complaint_of_the_document_is_what_is_said() -> None:
     with pytest.raises(SeedError) as caught:
         seed_from(text, name="seed.toml")
     assert f"`{caught.value}`" in DOCUMENT.replace("\n", " ")
+
+
+def test_a_name_steers_no_terminal_that_shows_who_can_sign_in() -> None:
+    emulator = Emulator()
+    emulator.update_user(emulator.users()[0]["id"], last_name="L\x1b[2J\x9b1m\n\u202eé")
+    [line] = lines_about(known_accounts(emulator))
+    assert line == f"ada@example.com, password {DEMO_PASSWORD}  Ada L\ufffd[2J\ufffd1m\ufffd\ufffdé"

@@ -126,8 +126,8 @@ class Emulator(Instance):
         path = request.environ.get("PATH_INFO", "")
         if not (is_control(request) or self._status.is_asked(request)):
             self._recorded.append(RecordedRequest(request.method, path, status, self._clock()))
-        # Quoted, so that no path can write log lines of its own.
-        _logger.info("%s %s %s", request.method, quote(path, "/"), status or "reset")
+        # Quoted, so that neither can write log lines of its own, or steer a terminal.
+        _logger.info("%s %s %s", quote(request.method), quote(path, "/"), status or "reset")
 
     def _answer(self, request: Request) -> Response:
         if is_control(request):

@@ -61,10 +61,18 @@ class Store:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield
+                self._connection.execute("COMMIT")
             except BaseException:
-                self._connection.execute("ROLLBACK")
+                self._roll_back()
                 raise
-            self._connection.execute("COMMIT")
+
+    def _roll_back(self) -> None:
+        """End a transaction, which a COMMIT that failed has left open, unless SQLite did already.
+
+        What comes after it would join it else, and never be kept.
+        """
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
 
     def setting(self, name: str) -> str | None:
         """Return a setting's value, or ``None`` if it was never set."""

@@ -193,7 +193,16 @@ class SessionControl:
                 self._activate(session, wanted["organization_id"])
             if fields:
                 self._instance.update_session(session_id, **self._completed(session, fields))
-            return self._instance.session(session_id)
+            changed = self._instance.session(session_id)
+            self._refuse_orphan(changed)
+            return changed
+
+    def _refuse_orphan(self, session: Document) -> None:
+        """Raise a ``Refusal`` for a living session of a user who was deleted."""
+        if session["status"] in LIVING and not self._instance._store.get(
+            "user", session["user_id"]
+        ):
+            raise wrong_value("status", "must not be that of a living session: its user is gone.")
 
     def _completed(self, session: Document, fields: Document) -> Document:
         """Return fields with what follows from a new status."""

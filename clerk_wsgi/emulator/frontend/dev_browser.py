@@ -43,8 +43,9 @@ class DevBrowserTokens:
 
     def client(self, token: str) -> Document | None:
         """Return the client that a current token is of, ``None`` if there is none."""
-        known = self._store.get(_CURRENT, token)
-        return known and self._instance.client(known["client_id"])
+        with self._store.transaction():  # else it might be replaced before the client is read
+            known = self._store.get(_CURRENT, token)
+            return known and self._instance.client(known["client_id"])
 
     def seen_client(self, token: str) -> tuple[Document, frozenset[str]] | None:
         """Return the client that a replaced token was of, and the sessions that it knew then."""

@@ -10,7 +10,6 @@ import secrets
 import threading
 from collections import OrderedDict
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from webob import Response
@@ -94,8 +93,7 @@ class Handshakes:
         if wanted not in FORMATS:
             raise Refusal(400, "invalid_handshake", "Invalid handshake", "format is unknown")
         reach = self._browsers.reach(request, target)
-        wanted_organization = query.text("organization_id")
-        visitor = self._activate(self._browsers.at_handshake(request), wanted_organization)
+        visitor = self._activate(request, query.text("organization_id"))
         directives = self._directives(visitor, target, reach)
         name, value = self._wrap(directives, wanted)
         return self._browsers.deliver(name, value, request, target).answer(307)
@@ -107,15 +105,16 @@ class Handshakes:
             raise resource_not_found("Handshake payload not found", "The nonce is not valid.")
         return Response(json={"directives": directives})
 
-    def _activate(self, visitor: Visitor | None, wanted: str | None) -> Visitor | None:
+    def _activate(self, request: Request, wanted: str | None) -> Visitor | None:
         """Return a browser whose session has an organization active, if its user may have it."""
+        visitor = self._browsers.at_handshake(request)
         session = current_session(visitor)
-        if visitor is None or session is None or wanted is None:
+        if session is None or wanted is None:
             return visitor
         with suppress(NotFound):
             organization_id = self._instance.organization(wanted)["id"] if wanted else None
             self._instance.activate_organization(session["id"], organization_id)
-        return replace(visitor, client=self._instance.client(visitor.client["id"]))
+        return self._browsers.at_handshake(request)
 
     def _directives(self, visitor: Visitor | None, target: Target, reach: Reach) -> list[str]:
         session = current_session(visitor)

@@ -41,7 +41,7 @@ class Package:
         """Return a file for browsers by its path below ``dist``, ``None`` if there is none such."""
         try:
             found = self.dist.joinpath(*path.split("/")).resolve(strict=True)
-        except OSError:  # not there, or a name that is too long
+        except (OSError, RuntimeError):  # not there, a name that is too long, links in a circle
             return None
         is_inside = self.dist in found.parents and found.suffix in _TYPES
         return found if is_inside and found.is_file() else None

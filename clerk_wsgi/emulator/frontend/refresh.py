@@ -85,10 +85,10 @@ class SessionRefresh:
             raise _refused("refresh_request_origin_azp_mismatch")
         if claims["sid"] != session_id:
             raise _refused("refresh_sid_mismatch")
-        age = self._instance._clock() - claims["exp"]
-        if age < 0:
+        now = self._instance._clock()  # only compared: no difference may be too large
+        if claims["exp"] > now:
             raise _refused("session_refresh_session_token_ineligible")
-        if age > OLDEST:
+        if claims["exp"] < now - OLDEST:
             raise _refused("session_refresh_expired_session_token_too_old")
         return claims
 

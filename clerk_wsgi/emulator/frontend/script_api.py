@@ -32,6 +32,7 @@ class ScriptApi:
     """The endpoints for scripts in browsers."""
 
     def __init__(self, instance: Instance, browsers: Browsers, redirects: Redirects) -> None:
+        self._instance = instance
         self._browsers = browsers
         self._origins = Origins(browsers, redirects)
         scripts = Scripts(instance, browsers, self._origins)
@@ -73,7 +74,9 @@ class ScriptApi:
         if request.environ.get("PATH_INFO") != "/v1/client/touch":  # a page load, no script
             self._origins.of(request)
             self._check_origin(request)
-        return self._router.dispatch(_meant(request))
+        # At once: a secret that is replaced meanwhile must not bring home what began since.
+        with self._instance.transaction():
+            return self._router.dispatch(_meant(request))
 
     def _check_origin(self, request: Request) -> None:
         """Raise a ``Refusal`` if cookies say who it is, but nothing where that comes from."""

@@ -18,7 +18,7 @@ from .forms import form_token_of, with_form_token
 from .layout import html_answer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from webob import Request, Response
 
@@ -115,10 +115,16 @@ class Arrivals:
         answer = html_answer(page, status=status, form_targets=_form_targets(arrival.target))
         return with_form_token(answer, arrival.request, arrival.form_token)
 
-    def send_on(self, arrival: Arrival, client_id: str) -> Response:
-        """Send a browser back to where it came from, with a new secret."""
-        visitor = self._browsers.renew(client_id)
-        return self._browsers.send_on(visitor, arrival.request, arrival.target).answer(303)
+    def send_on(self, arrival: Arrival, change: Callable[[Arrival], str]) -> Response:
+        """Send a browser back to where it came from, with a new secret, after a change.
+
+        ``change`` returns the client that it has then. All of it happens at once, for whoever is
+        there then: somebody else who has the secret of before sees nothing of it.
+        """
+        with self._instance.transaction():
+            now = self.meet(arrival.request)
+            visitor = self._browsers.renew(change(now))
+            return self._browsers.send_on(visitor, now.request, now.target).answer(303)
 
     def send_back(self, arrival: Arrival) -> Response:
         """Send a browser to the same page again, after a change of its client.

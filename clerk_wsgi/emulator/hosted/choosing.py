@@ -15,6 +15,8 @@ from .choices import CHOOSE_ORGANIZATION, choose_page, organization_page
 from .forms import check_form, parse_form
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from webob import Request, Response
 
     from ..instance import Instance
@@ -52,17 +54,21 @@ class ChoicePages:
             check_form(request, form)
             if "sign_out" in form:
                 return self._leave(arrival, form["sign_out"])
-            self._sign_ins.choose(arrival.client_id, form.get("session_id", ""))
+            return self._arrivals.send_on(arrival, lambda now: self._use(now, form))
         except Refusal as refusal:
             return self._accounts_answer(arrival, refusal)
-        return self._arrivals.send_on(arrival, arrival.client_id)
+
+    def _use(self, arrival: Arrival, form: Mapping[str, str]) -> str:
+        """Use a session of a client from now on, and return the client."""
+        self._sign_ins.choose(arrival.client_id, form.get("session_id", ""))
+        return arrival.client_id
 
     def _leave(self, arrival: Arrival, session_id: str) -> Response:
         """Sign out of one session; whoever has none left has nothing to choose here."""
         self._arrivals.leave(arrival, session_id)
         if len(arrival.sessions) > 1:
             return self._arrivals.send_back(arrival)
-        return self._arrivals.send_on(arrival, arrival.client_id)
+        return self._arrivals.send_on(arrival, lambda now: now.client_id)
 
     def _show_organizations(self, request: Request) -> Response:
         return self._organizations_answer(self._arrivals.meet(request))
@@ -72,20 +78,21 @@ class ChoicePages:
         form = parse_form(request, "organization_id")
         try:
             check_form(request, form)
-            self._work_at(required_text(form, "organization_id"), _session_of(arrival))
+            organization_id = required_text(form, "organization_id")
+            return self._arrivals.send_on(arrival, lambda now: self._work_at(now, organization_id))
         except Refusal as refusal:
             return self._organizations_answer(arrival, refusal)
-        return self._arrivals.send_on(arrival, arrival.client_id)
 
-    def _work_at(self, organization_id: str, session: Document) -> None:
+    def _work_at(self, arrival: Arrival, organization_id: str) -> str:
         """Use a session with an organization, ``""`` for the personal account, from now on."""
-        with self._instance.transaction():
-            self._sign_ins.choose(session["client_id"], session["id"])
-            try:
-                self._instance.activate_organization(session["id"], organization_id or None)
-            except NotFound:
-                text = "You are not a member of that organization. Please choose another one."
-                raise Refusal(422, "not_a_member_in_organization", text) from None
+        session = _session_of(arrival)
+        self._sign_ins.choose(arrival.client_id, session["id"])
+        try:
+            self._instance.activate_organization(session["id"], organization_id or None)
+        except NotFound:
+            text = "You are not a member of that organization. Please choose another one."
+            raise Refusal(422, "not_a_member_in_organization", text) from None
+        return arrival.client_id
 
     def _accounts_answer(self, arrival: Arrival, refusal: Refusal | None = None) -> Response:
         place = arrival.place({"": text_of(refusal)} if refusal else {})

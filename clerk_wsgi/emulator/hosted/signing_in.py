@@ -58,10 +58,9 @@ class HostedPages:
             missing = {} if "session_id" in form else _missing(form)
             if missing:
                 return self._sign_in_answer(arrival, missing, 422, identifier)
-            client_id = self._client_of(arrival, form)
+            return self._arrivals.send_on(arrival, lambda now: self._client_of(now, form))
         except Refusal as refusal:
             return self._sign_in_answer(arrival, _problems(refusal), refusal.status, identifier)
-        return self._arrivals.send_on(arrival, client_id)
 
     def _show_sign_out(self, request: Request) -> Response:
         arrival = self._arrivals.meet(request)
@@ -73,13 +72,17 @@ class HostedPages:
         arrival = self._arrivals.meet(request)
         form = parse_form(request, "session_id")
         check_form(request, form)
+        return self._arrivals.send_on(arrival, lambda now: self._left_client(now, form))
+
+    def _left_client(self, arrival: Arrival, form: Mapping[str, str]) -> str:
+        """Return the client whose sessions, or one of them, are over now."""
         if "session_id" in form:
             self._arrivals.leave(arrival, form["session_id"])
         elif arrival.visitor:
             self._sign_ins.sign_out(arrival.client_id)
         # A browser that is not known is sent on all the same: its application may think it is.
         known = arrival.visitor.client if arrival.visitor else self._instance.create_client()
-        return self._arrivals.send_on(arrival, known["id"])
+        return str(known["id"])
 
     def _client_of(self, arrival: Arrival, form: Mapping[str, str]) -> str:
         """Return the client that is signed in now: with a session it has, or with a new one."""

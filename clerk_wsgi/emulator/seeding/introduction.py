@@ -47,14 +47,14 @@ def known_accounts(instance: Instance) -> list[KnownAccount]:
 
 
 def lines_about(accounts: Sequence[KnownAccount]) -> list[str]:
-    """Return a line about each, for people: not too many, and in columns."""
+    """Return a line about each, for terminals: not too many, in columns, and nothing but text."""
     shown = accounts[:_SHOWN]
     width = max((len(one.credentials) for one in shown), default=0)
     lines = [
         f"{one.credentials:{width}}  {', '.join((one.name, *one.memberships))}" for one in shown
     ]
     more = len(accounts) - len(shown)
-    return [*lines, f"and {more} more"] if more else lines
+    return [*map(_printable, lines), *([f"and {more} more"] if more else [])]
 
 
 def usable_session_id(instance: Instance) -> str | None:
@@ -64,6 +64,11 @@ def usable_session_id(instance: Instance) -> str | None:
         return str(active[0]["id"])
     users = [user for user in instance.users() if not (user["locked"] or user["banned"])]
     return str(instance.create_session(users[0]["id"])["id"]) if users else None
+
+
+def _printable(text: str) -> str:
+    """Return a text in which nothing can steer a terminal: an application may have named users."""
+    return "".join(one if one.isprintable() else "\N{REPLACEMENT CHARACTER}" for one in text)
 
 
 def _may_sign_in(user: Document) -> bool:

@@ -37,6 +37,26 @@ def test_the_start_of_a_local_clerk_is_a_table_of_figures_a_row() -> None:
     assert re.match(r"1 runs of each; the longest took \d+\.\d\d s, (NOT )?below 1 s\.\n", rest)
 
 
+def test_what_a_request_costs_is_a_table_of_ratios_a_row() -> None:
+    done = run("in_process.py", "--rounds", "2", "--batch", "2")
+    assert (done.returncode, done.stderr) == (0, "")
+    first, _, table = done.stdout.partition("\n\n")
+    assert re.fullmatch(r"One bare verification: \d+\.\d µs \(median\)", first)
+    head, _, *rows = table.splitlines()
+    assert head == "| request | × a verification | quartiles | µs |"
+    assert len(rows) == 12
+    assert all(
+        re.fullmatch(r"\| [^|]+ \| [\d.]+ \| -?[\d.]+ – [\d.]+ \| [\d.]+ \|", row) for row in rows
+    )
+
+
+@pytest.mark.parametrize("rounds", ["0", "1", "many"])
+def test_too_few_rounds_are_refused(rounds: str) -> None:
+    done = run("in_process.py", "--rounds", rounds)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "usage: in_process.py" in done.stderr
+
+
 @pytest.mark.parametrize("runs", ["0", "-1", "many"])
 def test_no_runs_are_refused(runs: str) -> None:
     done = run("local_clerk.py", "--runs", runs)

@@ -6,18 +6,13 @@ environ, WebOb, a socket or ``os.environ``, and it never raises for what a clien
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from .address import is_of_other_origin
 from .claims import Auth
-from .cookies import (
-    DEV_BROWSER,
-)
-from .handshake import (
-    MAX_REDIRECTS,
-    may_be_redirected,
-    redirect_count,
-)
+from .cookies import DEV_BROWSER
+from .handshake import MAX_REDIRECTS, may_be_redirected, redirect_count
 from .live import is_client_token
 from .machine import MachineRefused, machine_type_of
 from .settings import MACHINE_TOKENS, SESSION_TOKEN
@@ -26,7 +21,7 @@ from .sync import answer_satellite
 from .visit import Visit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from .chooser import CookieChooser
     from .frontend import FrontendApi
@@ -65,18 +60,26 @@ class Authenticator:
         self._machines = machines
         self._live = live
         self._clock = clock
+        self._decide_bearer = judge.judge_bearer if accepts == SESSION_TOKEN else self._sort_bearer
+        self._decide_without = self._without_header()
+        # What becomes of a request that carries nothing, where that is always the same.
+        takes_cookies = self._is_accepted(SESSION_TOKEN) and not cookie_path.wants_more
+        self._nobody = NOBODY if takes_cookies else None
 
     def decide(self, request: Request) -> RequestState:
         """Return the state of a request."""
-        visit = Visit(request, self._clock(), self._choose)
+        now = self._clock()
+        if self._nobody is not None and request.carries_nothing:
+            return self._nobody
+        visit = Visit(request, now, self._choose)
         bearer = request.bearer_token
         state = self._decide_bearer(visit, bearer) if bearer else self._decide_without(visit)
-        return self._confirm(_match_named_session(request, state))
+        if request.parameters:
+            state = _match_named_session(request, state)
+        return state if self._live is None else self._confirm(self._live, state)
 
-    def _decide_bearer(self, visit: Visit, text: str) -> RequestState:
-        """Section 3: a token in the ``Authorization`` header."""
-        if self._accepts == SESSION_TOKEN:
-            return self._judge.judge_bearer(visit, text)
+    def _sort_bearer(self, visit: Visit, text: str) -> RequestState:
+        """Section 3: a token in the ``Authorization`` header, where more than one kind may be."""
         kind = machine_type_of(text)
         if not self._is_accepted(kind or SESSION_TOKEN):
             return self._mismatch()
@@ -92,20 +95,21 @@ class Authenticator:
                 reason=error.reason, message=error.message, token_type=error.token_type
             )
 
-    def _decide_without(self, visit: Visit) -> RequestState:
-        """No token in the header: the cookies, if a session is welcome at all."""
+    def _without_header(self) -> Callable[[Visit], RequestState]:
+        """Return what decides without a token in the header: cookies, if sessions are welcome."""
         if self._accepts in MACHINE_TOKENS:
-            return SignedOut(reason="No token in header", token_type=str(self._accepts))
+            missing = SignedOut(reason="No token in header", token_type=str(self._accepts))
+            return lambda _visit: missing
         if not self._is_accepted(SESSION_TOKEN):
-            return self._mismatch()
-        return self._cookie_path.decide(visit)
+            return lambda _visit: self._mismatch()
+        return self._cookie_path.decide
 
-    def _confirm(self, state: RequestState) -> RequestState:
+    def _confirm(self, live: LiveVerifier, state: RequestState) -> RequestState:
         """Ask Clerk about a session in live verification, unless it has just been asked."""
-        if self._live is None or not isinstance(state, SignedIn) or state.is_live:
+        if not isinstance(state, SignedIn) or state.is_live:
             return state
         auth = state.full_auth
-        return self._live.confirm(state, auth) if isinstance(auth, Auth) else state
+        return live.confirm(state, auth) if isinstance(auth, Auth) else state
 
     def _is_accepted(self, kind: str) -> bool:
         accepts = self._accepts
@@ -122,8 +126,9 @@ class Authenticator:
 class CookiePath:
     """Section 4: what the cookies of a browser say, step by step.
 
-    Each step returns a state, or ``None`` to go on with the next one. Without a publishable key
-    ``frontend`` is ``None``: then nothing redirects.
+    Each step returns a state, or ``None`` to go on with the next one; steps that can never say
+    anything with these settings are left out. Without a publishable key ``frontend`` is ``None``:
+    then nothing redirects.
     """
 
     def __init__(
@@ -145,46 +150,60 @@ class CookiePath:
         self._resolver = resolver
         self._judge = judge
         self._live = live
+        self._steps = tuple(self._steps_to_a_token())
+        # Somebody who brings nothing is nobody, unless another place may know more.
+        self.wants_more = satellite is not None or self._development
 
     def decide(self, visit: Visit) -> RequestState:
         """Walk the steps."""
-        state = self._resolver.resolve(visit)  # 1
-        if state is None:
-            state = (
-                self._decide_client(visit)
-                or self._sync_satellite(visit)
-                or self._answer_satellite(visit)
-                or self._sync_dev_browser(visit)
-                or self._miss_cookies(visit)
-            )
-            if state is None:
-                state = self._judge.judge_cookie(visit, visit.cookies.session or "")  # 9 to 12
-                state = self._sync_cross_origin(visit, state) or state
-        return self._activate_organization(visit, state) or state
+        request = visit.request
+        if not (request.cookies or request.parameters or self.wants_more):
+            return NOBODY  # what the steps come to
+        state = self._decide(visit)
+        if self._organizations is None:
+            return state
+        return self._activate_organization(self._organizations, visit, state) or state
 
-    def _decide_client(self, visit: Visit) -> RequestState | None:
+    def _decide(self, visit: Visit) -> RequestState:
+        for step in self._steps:
+            state = step(visit)
+            if state is not None:
+                return state
+        state = self._judge.judge_cookie(visit, visit.cookies.session or "")  # 9 to 12
+        if self._frontend is None or self._satellite is not None:
+            return state
+        return self._sync_cross_origin(self._frontend, visit, state) or state
+
+    def _steps_to_a_token(self) -> Iterator[Callable[[Visit], RequestState | None]]:
+        """Return the steps that may be taken before a session token is looked at, in order."""
+        yield self._resolver.resolve  # 1
+        if self._live is not None:
+            yield partial(self._decide_client, self._live)
+        if self._satellite is not None:
+            yield partial(self._sync_satellite, self._satellite)
+        elif self._development:
+            yield self._answer_satellite
+        if self._development:
+            yield self._sync_dev_browser
+        yield self._miss_cookies
+
+    def _decide_client(self, live: LiveVerifier, visit: Visit) -> RequestState | None:
         """In live verification only: a client token instead of a session token."""
-        text = visit.cookies.session if self._live else None
-        if self._live is None or not text or not is_client_token(text):
+        text = visit.cookies.session
+        if not text or not is_client_token(text, visit.parse):
             return None
-        return self._live.decide_client(text, visit.request.query(SESSION_PARAMETER))
+        return live.decide_client(text, visit.request.query(SESSION_PARAMETER))
 
-    def _sync_satellite(self, visit: Visit) -> RequestState | None:
+    def _sync_satellite(self, satellite: Satellite, visit: Visit) -> RequestState | None:
         """Step 2: a satellite asks the primary."""
-        if self._satellite is None:
-            return None
-        return self._satellite.sync(visit.request, visit.cookies, self._handshakes)
+        return satellite.sync(visit.request, visit.cookies, self._handshakes)
 
     def _answer_satellite(self, visit: Visit) -> RequestState | None:
         """Step 3: a primary answers a satellite in development."""
-        if not self._development or self._satellite is not None:
-            return None
         return answer_satellite(visit.request, visit.cookies)
 
     def _sync_dev_browser(self, visit: Visit) -> RequestState | None:
         """Steps 4 and 5: development browsers are known by a token of their own."""
-        if not self._development:
-            return None
         if visit.request.query(DEV_BROWSER):
             return self._interrupt(visit, "dev-browser-sync")
         if not visit.cookies.dev_browser:
@@ -199,33 +218,37 @@ class CookiePath:
             return self._interrupt(visit, NO_CLIENT_UAT) if is_signed_out else None
         if cookies.client_uat:
             return self._interrupt(visit, "client-uat-but-no-session-token")
-        return SignedOut(reason="session-token-and-uat-missing", message="Nobody is signed in.")
+        return NOBODY
 
-    def _sync_cross_origin(self, visit: Visit, state: RequestState) -> RequestState | None:
+    def _sync_cross_origin(
+        self, frontend: FrontendApi, visit: Visit, state: RequestState
+    ) -> RequestState | None:
         """Step 13: a page of another origin may have changed who is signed in."""
-        if not isinstance(state, SignedIn) or state.extra_headers or self._frontend is None:
-            return None
         request = visit.request
-        referrer = request.header("Referer")
-        if not referrer or self._satellite is not None or redirect_count(request) > 0:
+        if request.header("Sec-Fetch-Dest") != "document" or request.method != "GET":
             return None
-        if request.method != "GET" or request.header("Sec-Fetch-Dest") != "document":
+        if not isinstance(state, SignedIn) or state.extra_headers:
+            return None
+        referrer = request.header("Referer")
+        if not referrer or redirect_count(request) > 0:
             return None
         origin = request.address.origin
         if not is_of_other_origin(referrer, origin):
             return None
-        if self._frontend.is_known_referrer(referrer, origin):
+        if frontend.is_known_referrer(referrer, origin):
             return None
         return self._interrupt(visit, "primary-domain-cross-origin-sync")
 
-    def _activate_organization(self, visit: Visit, state: RequestState) -> RequestState | None:
+    def _activate_organization(
+        self, organizations: OrganizationSync, visit: Visit, state: RequestState
+    ) -> RequestState | None:
         """Step 14: a page that names an organization wants it active (section 8)."""
-        if self._organizations is None or not isinstance(state, SignedIn):
+        if not isinstance(state, SignedIn):
             return None
         if any(name == "Location" for name, _ in state.extra_headers):
             return None  # on the way home from a handshake: asked again there, with its cookies
         auth = state.auth
-        wanted = self._organizations.wanted(visit.request.address)
+        wanted = organizations.wanted(visit.request.address)
         if wanted is None or not isinstance(auth, Auth) or not auth or wanted.is_active(auth):
             return None
         if redirect_count(visit.request) >= MAX_REDIRECTS or not may_be_redirected(visit.request):
@@ -236,6 +259,7 @@ class CookiePath:
         return self._handshakes.start(visit.request, visit.cookies, reason)
 
 
+NOBODY = SignedOut(reason="session-token-and-uat-missing", message="Nobody is signed in.")
 NO_CLIENT_UAT = "session-token-but-no-client-uat"
 
 

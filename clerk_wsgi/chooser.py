@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from .cookies import CLIENT_UAT, SESSION, CookieSelection, SessionCookies, Unverified, whole_number
 from .handshake import HANDSHAKE, NONCE, REDIRECT_COUNT
-from .jws import Malformed, parse_jws
+from .jws import Malformed
 
 if TYPE_CHECKING:
-    from .handshake import Request
+    from collections.abc import Mapping
+
     from .tokens import SessionTokenVerifier
+    from .visit import Visit
 
 
 class CookieChooser:
@@ -22,20 +25,32 @@ class CookieChooser:
         own = selection.names if selection else (SESSION, CLIENT_UAT)
         self.names = frozenset((*own, HANDSHAKE, NONCE, REDIRECT_COUNT))
 
-    def choose(self, request: Request, now: float) -> SessionCookies:
-        """Return the cookies that count for a request at ``now`` (Unix seconds)."""
-        cookies = request.cookies
-        if self._selection is not None:
-            return self._selection.choose(cookies, self._read_unverified, now)
-        uat = cookies.get(CLIENT_UAT)
-        client_uat = None if uat is None else whole_number(uat)
-        return SessionCookies(session=cookies.get(SESSION), client_uat=client_uat)
+    def choose(self, visit: Visit) -> SessionCookies:
+        """Return the cookies that count for a request at its moment."""
+        cookies, selection = visit.request.cookies, self._selection
+        if cookies.choice is not None:
+            return cookies.choice
+        if selection is None:
+            choice = _only_set(cookies)
+        else:
+            choice = selection.choose(cookies, partial(self._read_unverified, visit), visit.now)
+            if selection.depends_on_time(cookies):
+                return choice
+        if cookies:  # else they are the same for all instances
+            cookies.choice = choice
+        return choice
 
-    def _read_unverified(self, text: str) -> Unverified | None:
+    def _read_unverified(self, visit: Visit, text: str) -> Unverified | None:
         """Read what the choice needs; nothing else is done with it."""
         known = self._verifier.recall(text)
         try:
-            claims = known.claims if known else parse_jws(text).payload
+            claims = known.claims if known else visit.parse(text).payload
         except Malformed:
             return None
         return Unverified.of(claims)
+
+
+def _only_set(cookies: Mapping[str, str]) -> SessionCookies:
+    uat = cookies.get(CLIENT_UAT)
+    client_uat = None if uat is None else whole_number(uat)
+    return SessionCookies(session=cookies.get(SESSION), client_uat=client_uat)

@@ -98,6 +98,14 @@ def organization_of(claims: Claims) -> Organization:
     )
 
 
+def organization_id_of(claims: Claims) -> str | None:
+    """Read the id of the active organization alone, which costs less than all of it."""
+    if claims.get("v") != 2:
+        return text_claim(claims, "org_id")
+    o = claims.get("o")
+    return text_claim(o, "id") if isinstance(o, dict) else None
+
+
 def _organization_v1(claims: Claims) -> Organization:
     permissions = claims.get("org_permissions")
     return Organization(
@@ -247,12 +255,36 @@ class Auth:
         return None if self._claims is None else copied(self._claims)
 
 
+class _ReadLater:
+    """What a ``Session`` is made of that was made of claims, for as long as nobody reads it."""
+
+    __slots__ = ("_claims",)
+
+    _claims: Claims
+
+    def __getattr__(self, name: str) -> Any:
+        """Read all fields; only asked for one that is not set yet."""
+        if not isinstance(self, Session) or name not in Session.__slots__:
+            raise AttributeError(f"{type(self).__name__} has no {name}")
+        claims = self._claims
+        Session.__init__(
+            self,
+            id=text_claim(claims, "sid"),
+            user_id=claims["sub"],
+            status=text_claim(claims, "sts"),
+            actor=actor_of(claims),
+            last_active_organization_id=organization_id_of(claims),
+        )
+        return getattr(self, name)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Session:
+class Session(_ReadLater):
     """A session of a user; what its source does not say is ``None``.
 
     A session token names ``id``, ``user_id``, ``status`` and ``actor``; Clerk's API knows the
-    rest. Times are aware datetimes, ``raw`` is Clerk's own answer.
+    rest. Times are aware datetimes, ``raw`` is Clerk's own answer. What a token says is read when
+    it is first asked for: few requests ask.
     """
 
     id: str | None
@@ -273,11 +305,6 @@ class Session:
     @classmethod
     def from_claims(cls, claims: Claims) -> Session:
         """Make the session that a verified session token names."""
-        organization = organization_of(claims)
-        return cls(
-            id=text_claim(claims, "sid"),
-            user_id=claims["sub"],
-            status=text_claim(claims, "sts"),
-            actor=actor_of(claims),
-            last_active_organization_id=organization.id,
-        )
+        session = object.__new__(cls)
+        object.__setattr__(session, "_claims", claims)
+        return session

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from .api.calling import rest
 from .config import load_settings
 from .context import RequestContext
+from .keys import KeysUnavailable
 from .wiring import Outside, wire
 
 if TYPE_CHECKING:
@@ -56,7 +57,9 @@ class Clerk:
         instance = wire(self.settings, outside)
         self.api = instance.api
         self._authenticator = instance.authenticator
-        self._cookie_names = instance.cookie_names
+        self._read_cookies = instance.read_cookies
+        self._keys = instance.keys
+        self._trust_forwarded = self.settings.trust_forwarded
 
     def __repr__(self) -> str:
         return f"Clerk(api_url={self.settings.api_url!r})"
@@ -82,10 +85,20 @@ class Clerk:
         ``environ`` is a WSGI environ; it is only read.
         """
         return self._authenticator.decide(
-            RequestContext(
-                environ, self._cookie_names, trust_forwarded=self.settings.trust_forwarded
-            )
+            RequestContext(environ, self._read_cookies, trust_forwarded=self._trust_forwarded)
         )
+
+    def warm_up(self) -> bool:
+        """Fetch Clerk's keys before the first request needs them; say whether there are any.
+
+        It takes at most ``timeout`` seconds, and nothing is raised: a worker that starts while
+        Clerk is down fetches them later. With a ``jwt_key`` there is nothing to fetch.
+        """
+        try:
+            self._keys.warm_up()
+        except KeysUnavailable:  # which was logged
+            return False
+        return True
 
     def with_session(self, app: Application, **options: Unpack[WrapperOptions]) -> ClerkMiddleware:
         """Wrap ``app``: it is always called, ``environ["clerk.session"]`` may be ``None``."""

@@ -7,14 +7,19 @@ asks for it, nothing in a header or a query raises, and the application's enviro
 from __future__ import annotations
 
 import re
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, unquote_to_bytes
 
 from .address import Address, encode_path, encode_query, is_host, origin_of
-from .cookies import split_cookies
+from .cookies import NO_COOKIES, RequestCookies, split_cookies
+from .remembering import Memory
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
+
+# Browsers send the same header again and again.
+REMEMBERED_HEADERS, LONGEST_REMEMBERED = 2048, 4096
 
 _BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)
 _BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
@@ -22,26 +27,74 @@ _BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _QUOTED = re.compile(r'"(?:[^"\\\n]|\\[^\n])*"')
 
 
-class RequestContext:
-    """One request; ``cookie_names`` are the cookies that may ever be asked for.
+_NO_PARAMETERS: Mapping[str, list[str]] = MappingProxyType({})
+_VARIABLES = {
+    name: f"HTTP_{name.upper().replace('-', '_')}"
+    for name in ("Accept", "Host", "Referer", "Sec-Fetch-Dest")
+}
 
-    ``trust_forwarded`` takes host and scheme from ``X-Forwarded-*`` (rule D7).
+
+class CookieReader:
+    """Reads ``Cookie`` headers: of all cookies those that have one of the names.
+
+    Headers that were read lately are remembered, unless they are longer than 4 kB.
     """
 
-    __slots__ = ("_cookie_names", "_cookies", "_environ", "_query", "_trust_forwarded")
+    def __init__(self, names: Collection[str]) -> None:
+        self._names = names
+        self._known: Memory[RequestCookies] = Memory(REMEMBERED_HEADERS)
+
+    def read(self, header: str) -> RequestCookies:
+        """Return the cookies, decoded; empty ones are left out."""
+        known = self._known.recall(header)
+        if known is None:
+            known = RequestCookies(split_cookies(header, self._names, decode_cookie))
+            if len(header) <= LONGEST_REMEMBERED:
+                self._known.note(header, known)
+        return known
+
+
+class RequestContext:
+    """One request; ``read_cookies`` reads its ``Cookie`` header.
+
+    ``trust_forwarded`` takes host and scheme from ``X-Forwarded-*`` (rule D7). ``cookies`` are
+    decoded, the empty ones left out; ``parameters`` are those of the query string: all values of
+    each name, decoded once, in order. Both are read when they are first asked for.
+    """
+
+    __slots__ = ("_environ", "_read_cookies", "_trust_forwarded", "cookies", "parameters")
+
+    cookies: RequestCookies
+    parameters: Mapping[str, list[str]]
 
     def __init__(
         self,
         environ: Mapping[str, Any],
-        cookie_names: Collection[str],
+        read_cookies: Callable[[str], RequestCookies],
         *,
         trust_forwarded: bool = False,
     ) -> None:
         self._environ = environ
-        self._cookie_names = cookie_names
+        self._read_cookies = read_cookies
         self._trust_forwarded = trust_forwarded
-        self._cookies: dict[str, str] | None = None
-        self._query: dict[str, list[str]] | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        """Read what is asked for the first time: from then on it is an attribute like any other."""
+        if name == "cookies":
+            header = self._environ.get("HTTP_COOKIE")
+            self.cookies = self._read_cookies(header) if header else NO_COOKIES
+            return self.cookies
+        if name == "parameters":
+            text = self._environ.get("QUERY_STRING")
+            self.parameters = parse_query(text) if text else _NO_PARAMETERS
+            return self.parameters
+        raise AttributeError(name)
+
+    @property
+    def carries_nothing(self) -> bool:
+        """Whether there is neither a cookie of anybody's, nor a token, nor a query."""
+        get = self._environ.get
+        return not (get("HTTP_COOKIE") or get("HTTP_AUTHORIZATION") or get("QUERY_STRING"))
 
     @property
     def method(self) -> str:
@@ -57,18 +110,10 @@ class RequestContext:
         value = self._environ.get("HTTP_AUTHORIZATION")
         return parse_authorization(value) if value else None
 
-    @property
-    def cookies(self) -> Mapping[str, str]:
-        """The cookies of the names given, decoded; empty ones are left out."""
-        if self._cookies is None:
-            header = self._environ.get("HTTP_COOKIE")
-            names = self._cookie_names
-            self._cookies = split_cookies(header, names, decode_cookie) if header else {}
-        return self._cookies
-
     def header(self, name: str) -> str:
         """Return a request header, empty if it is absent."""
-        return str(self._environ.get("HTTP_" + name.upper().replace("-", "_"), ""))
+        variable = _VARIABLES.get(name) or f"HTTP_{name.upper().replace('-', '_')}"
+        return str(self._environ.get(variable, ""))
 
     @property
     def address(self) -> Address:
@@ -103,10 +148,7 @@ class RequestContext:
 
     def query(self, name: str) -> list[str]:
         """Return all values of a query parameter, decoded once, in order."""
-        if self._query is None:
-            text = self._environ.get("QUERY_STRING")
-            self._query = parse_query(text) if text else {}
-        return self._query.get(name, [])
+        return self.parameters.get(name, [])
 
 
 def parse_authorization(value: str) -> str | None:
@@ -115,6 +157,10 @@ def parse_authorization(value: str) -> str | None:
     Anything else is read as Clerk's SDK does: a scheme with nothing after it is a token by
     itself. Two tokens are taken for one that nobody can read, so they are refused.
     """
+    if value.startswith("Bearer "):
+        words = value.split()
+        if len(words) == 2 and len(words[1]) == len(value) - len("Bearer "):
+            return words[1]  # as nearly everybody spells it
     value = value.strip(" \t")
     match = _BEARER.fullmatch(value)
     if match:

@@ -7,8 +7,7 @@ decoded; names are exact and the first of a repeated name wins.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -22,7 +21,6 @@ REFRESH = "__refresh"
 
 MAX_HEADER = 65536
 
-_PLAIN = re.compile(r"[^\"%]*")
 _DIGITS = re.compile(r"[0-9]{1,15}")
 _SCHEME = re.compile(r"https?://", re.IGNORECASE)
 
@@ -43,7 +41,7 @@ def split_cookies(
         name = name.strip(" \t")
         if name in names and equals and name not in found:
             value = value.strip(" \t")
-            found[name] = value if _PLAIN.fullmatch(value) else decode(value)
+            found[name] = decode(value) if "%" in value or '"' in value else value
     return {name: value for name, value in found.items() if value}
 
 
@@ -52,8 +50,25 @@ def whole_number(text: str | None) -> int:
     return int(text) if text and _DIGITS.fullmatch(text) else 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionCookies:
+class RequestCookies(dict[str, str]):
+    """The cookies of one ``Cookie`` header by name; not to be changed, requests share it.
+
+    ``choice`` is which of them count, as soon as that was decided by nothing but them.
+    """
+
+    __slots__ = ("choice",)
+
+    choice: SessionCookies | None
+
+    def __init__(self, cookies: Mapping[str, str] | None = None) -> None:
+        super().__init__(cookies or {})
+        self.choice = None
+
+
+NO_COOKIES = RequestCookies()
+
+
+class SessionCookies(NamedTuple):
     """The cookies that count for one request, whichever copies they came from.
 
     ``client_uat`` is when the client last changed, in Unix seconds, 0 for signed out; it is
@@ -66,9 +81,11 @@ class SessionCookies:
     refresh: str | None = None
     suffixed: bool = False
 
+    def __repr__(self) -> str:
+        return f"SessionCookies(client_uat={self.client_uat!r}, suffixed={self.suffixed!r})"
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unverified:
+
+class Unverified(NamedTuple):
     """What the selection needs of a session cookie before it was verified."""
 
     issuer: object
@@ -78,11 +95,8 @@ class Unverified:
     @classmethod
     def of(cls, claims: Mapping[str, object]) -> Unverified:
         """Read it from claims; what is no number counts as absent."""
-        return cls(
-            issuer=claims.get("iss"),
-            issued_at=_number(claims.get("iat")) or 0,
-            expires_at=_number(claims.get("exp")),
-        )
+        issued_at = _number(claims.get("iat")) or 0
+        return cls(claims.get("iss"), issued_at, _number(claims.get("exp")))
 
     def is_expired(self, now: float) -> bool:
         """Say whether it has expired at ``now``, without clock skew."""
@@ -127,6 +141,10 @@ class CookieSelection:
             suffixed=names[0] != SESSION,
         )
 
+    def depends_on_time(self, cookies: Mapping[str, str]) -> bool:
+        """Say whether another choice may be right later (row 6)."""
+        return self._development and cookies.get(CLIENT_UAT) == "0" and self.session in cookies
+
     def _is_suffixed(
         self, cookies: Mapping[str, str], read: Callable[[str], Unverified | None], now: float
     ) -> bool:
@@ -140,7 +158,7 @@ class CookieSelection:
             return True  # 2: of another instance
         if not suffixed and not uat:
             return False  # 3: nothing to choose
-        theirs = read(suffixed) if suffixed else None
+        theirs = mine if suffixed == plain else read(suffixed) if suffixed else None
         if plain_uat != "0":
             if uat == "0":
                 return False  # 5: signed out here, signed in there

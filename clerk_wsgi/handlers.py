@@ -71,6 +71,8 @@ def refusal_of(verdict: object) -> BaseException | None:
     An exception class is one as well. What an ``async`` or generator function returns raises
     ``TypeError``: nothing of it has run, so it must not count as letting through.
     """
+    if verdict is None:
+        return None
     if isinstance(verdict, BaseException):
         return verdict
     if isinstance(verdict, type) and issubclass(verdict, BaseException):

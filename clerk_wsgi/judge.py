@@ -5,7 +5,7 @@ docs/protocol.md, steps 9 to 12 of the cookie path, the header path, and "Token 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .ids import is_safe_id
 from .refresh import NotRefreshed, refresh_session
@@ -14,7 +14,6 @@ from .tokens import TokenRefused, claims_of
 
 if TYPE_CHECKING:
     from .handshake import Handshakes
-    from .jws import Jws
     from .questions import ClerkApi
     from .tokens import SessionToken, SessionTokenVerifier
     from .visit import Visit
@@ -52,8 +51,8 @@ class TokenJudge:
     def judge_cookie(self, visit: Visit, text: str) -> RequestState:
         """Decide the token of the session cookie: steps 9 to 12."""
         try:
-            presented = self._verifier.present(text)
-            if _is_outdated(presented, visit.cookies.client_uat):
+            presented = self._verifier.present(text, visit.parse)
+            if _is_outdated(claims_of(presented), visit.cookies.client_uat):
                 reason = "session-token-iat-before-client-uat"
                 return self._handshakes.start(visit.request, visit.cookies, reason)
             token = self._verifier.complete(text, presented)
@@ -109,9 +108,9 @@ def _not_renewable(visit: Visit) -> str:
     return NO_REFRESH_COOKIE if visit.request.method == "GET" else NON_GET
 
 
-def _is_outdated(presented: SessionToken | Jws, client_uat: int | None) -> bool:
+def _is_outdated(claims: dict[str, Any], client_uat: int | None) -> bool:
     """Step 11: the client changed after the token was issued; before any signature is checked."""
-    issued_at = claims_of(presented).get("iat")
+    issued_at = claims.get("iat")
     if client_uat is None or isinstance(issued_at, bool) or not isinstance(issued_at, (int, float)):
         return False
     return issued_at < client_uat

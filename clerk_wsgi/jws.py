@@ -9,57 +9,64 @@ from __future__ import annotations
 
 import json
 import re
-from base64 import urlsafe_b64decode
-from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from binascii import a2b_base64
+from json.scanner import make_scanner
+from typing import Any, NamedTuple, NoReturn
 
 MAX_LENGTH = 16384
 MAX_DEPTH = 64
 
-_SHAPE = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+", re.ASCII)
+_ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+_TO_STANDARD = bytes.maketrans(b"-_", b"+/")
 _NESTING = re.compile(r'"(?:[^"\\]|\\.)*"?|[\[\]{}]')
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 # The last character of a canonical segment, by the length of the segment modulo 4 (RFC 4648
 # section 3.5: spare bits are zero). A remainder of 1 is no base64 at all.
-_LAST = {1: "", 2: "AQgw", 3: "AEIMQUYcgkosw048"}
+_PADDING = (b"", b"", b"==", b"=")
+_LAST = {1: b"", 2: b"AQgw", 3: b"AEIMQUYcgkosw048"}
 
 
 class Malformed(ValueError):
     """A text that is not a token; the message says why and quotes nothing of it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Jws:
+class Jws(NamedTuple):
     """The parts of a compact JWS: header and payload as JSON objects, and what was signed."""
 
-    header: dict[str, Any] = field(repr=False)
-    payload: dict[str, Any] = field(repr=False)
-    signed: bytes = field(repr=False)
-    signature: bytes = field(repr=False)
+    header: dict[str, Any]
+    payload: dict[str, Any]
+    signed: bytes
+    signature: bytes
+
+    def __repr__(self) -> str:
+        return "Jws()"
 
 
 def parse_jws(text: str) -> Jws:
     """Return the parts of a compact JWS, or raise ``Malformed``."""
     if len(text) > MAX_LENGTH:
         raise Malformed("it is longer than 16 kB")
-    if not _SHAPE.fullmatch(text):
+    raw = text.encode("ascii", "replace")
+    # What is left of three parts without their letters; "?" is none of these.
+    if raw.translate(None, _ALPHABET) != b"..":
         raise Malformed("it is not three base64url parts")
-    signed, _, signature = text.rpartition(".")
-    header, _, payload = signed.partition(".")
+    header, payload, signature = raw.split(b".")
+    if not (header and payload and signature):
+        raise Malformed("it is not three base64url parts")
     return Jws(
         parse_object(decode_segment(header)),
         parse_object(decode_segment(payload)),
-        signed.encode("ascii"),
+        raw[: -len(signature) - 1],
         decode_segment(signature),
     )
 
 
-def decode_segment(segment: str) -> bytes:
+def decode_segment(segment: bytes) -> bytes:
     """Decode canonical base64url without padding (RFC 7515 appendix C)."""
     remainder = len(segment) & 3
     if remainder and segment[-1] not in _LAST[remainder]:
         raise Malformed("a part is not canonical base64url")
-    return urlsafe_b64decode(segment + "=" * (-remainder & 3))
+    return a2b_base64(segment.translate(_TO_STANDARD) + _PADDING[remainder])
 
 
 def parse_object(data: bytes) -> dict[str, Any]:
@@ -67,14 +74,23 @@ def parse_object(data: bytes) -> dict[str, Any]:
     try:
         text = data.decode("utf-8")
         _refuse_depth(text)
-        value = _DECODER.decode(text)
-        if _SURROGATE.search(text):
+        value = _decode(text)
+        if "\\" in text and _SURROGATE.search(text):
             _refuse_lone_surrogates(value)
     except (ValueError, RecursionError) as error:  # ValueError: JSON, UTF-8, over-long integers
         raise Malformed(f"a part is not strict JSON ({type(error).__name__})") from None
     if not isinstance(value, dict):
         raise Malformed("a part is not a JSON object")
     return value
+
+
+def _decode(text: str) -> object:
+    """Decode a JSON text; the decoder's own way has time for white space and for errors."""
+    try:
+        value, end = _scan(text, 0)
+    except StopIteration:
+        end = -1
+    return value if end == len(text) else _DECODER.decode(text)
 
 
 def _refuse_depth(text: str) -> None:
@@ -104,3 +120,4 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse_constant)
+_scan = make_scanner(_DECODER)  # type: ignore[arg-type]  # which wants a decoder

@@ -55,6 +55,13 @@ class Keys(Protocol):
         """Say whether ``key`` still counts; asked about every token that was verified before."""
 
 
+class KeySource(Keys, Protocol):
+    """The keys of one instance, which can be had before they are needed."""
+
+    def warm_up(self) -> None:
+        """Have keys before anybody asks for one, or raise ``KeysUnavailable``."""
+
+
 class NoKeys:
     """The keys of an instance that can have none: it knows only a machine secret key."""
 
@@ -65,6 +72,9 @@ class NoKeys:
     def is_current(self, key: VerificationKey) -> bool:
         """Say no."""
         return False
+
+    def warm_up(self) -> None:
+        """Do nothing: there is nothing to be had."""
 
 
 class PemKey:
@@ -83,6 +93,9 @@ class PemKey:
     def is_current(self, key: VerificationKey) -> bool:
         """Say whether it is this very key."""
         return key is self._key
+
+    def warm_up(self) -> None:
+        """Do nothing: it is there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,6 +205,19 @@ class RemoteKeys:
                 return False
             self._refresh(now)
         return snapshot.keys.get(key.kid) is key
+
+    def warm_up(self) -> None:
+        """Fetch the keys unless there are some, and wait for them as a request would.
+
+        Raises ``KeysUnavailable`` if there are none that may be used then.
+        """
+        now = self._monotonic()
+        if now <= self._snapshot.usable_until:
+            return
+        flight = self._board(now, self._may_start_cold)
+        failure = flight.wait(self._time_left(flight)) if flight else self._failure
+        if failure is not None and self._monotonic() > self._snapshot.usable_until:
+            raise failure.as_exception()
 
     # ---- a key that is not there: what may be fetched for it ----
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from .claims import Auth
 from .errors import ApiError, ClerkUnavailable
 from .ids import is_safe_id
-from .jws import Malformed, parse_jws
+from .jws import Jws, Malformed, parse_jws
 from .questions import NoAnswer, Refusal
 from .state import RequestState, SignedIn, SignedOut
 
@@ -57,10 +57,10 @@ class LiveApi(Protocol):
     def verify_client(self, token: str) -> ClientAnswer: ...
 
 
-def is_client_token(text: str) -> bool:
+def is_client_token(text: str, parse: Callable[[str], Jws] = parse_jws) -> bool:
     """Say whether a session cookie holds a client token: anything but a JWT with a ``sid``."""
     try:
-        return not isinstance(parse_jws(text).payload.get("sid"), str)
+        return not isinstance(parse(text).payload.get("sid"), str)
     except Malformed:
         return True
 

@@ -7,7 +7,6 @@ Nothing is decided here and nothing is read from the request but what names it: 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 from .clerk import default_clerk
@@ -83,7 +82,7 @@ class ClerkMiddleware:
         self._on_error = _callable("on_error", default_on_error if on_error is None else on_error)
         self._error_response = _callable("error_response", error_response)
         self._debug_headers = debug_headers
-        self._remote_user = remote_user
+        self._tell = _tell_remote_user if remote_user else _tell
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         # This frame shows up in every traceback of the application: nothing secret lives in it.
@@ -94,41 +93,38 @@ class ClerkMiddleware:
         self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> tuple[WSGIApplication, StartResponse]:
         """Return who answers this request, and the ``start_response`` to answer with."""
-        state = self._state_of(environ)
-        self._publish(environ, state)
-        if _has_location(state.headers):
+        decision = self._decision_about(environ)
+        state = decision.state
+        self._tell(environ, decision)
+        if state.extra_headers and _has_location(state.extra_headers):
             return _redirect(state.headers), start_response
         error = error_of(state)
-        answer = self._app if error is None else self._ask(error, environ)
+        answer = self._app if error is None else self._ask(error, decision, environ)
+        if not state.extra_headers and answer is self._app and not self._debug_headers:
+            return answer, start_response
         debug = self._debug_headers or answer is not self._app
         return answer, _adding(_additions(state.headers, debug=debug), start_response)
 
-    def _state_of(self, environ: WSGIEnvironment) -> RequestState:
-        """Decide, or take over what a wrapper further out has decided about the same request."""
-        asked = _fingerprint(environ)
-        known = environ.get(_DECISION)
-        if isinstance(known, _Decision) and known.is_about(self._clerk, asked):
-            return known.state
-        state = self._authenticate(environ)
-        environ[_DECISION] = _Decision(self._clerk, asked, state)
-        return state
+    def _decision_about(self, environ: WSGIEnvironment) -> _Decision:
+        """Decide, or take over what a wrapper further out has decided about the same request.
 
-    def _publish(self, environ: WSGIEnvironment, state: RequestState) -> None:
-        """Tell the application, overwriting whatever claimed to come from us."""
-        session = state.session
-        environ["clerk.session"] = session
-        environ["clerk.auth"] = state.auth
-        environ["clerk.error"] = None
-        environ["clerk.instance"] = self._clerk
-        environ["clerk.state"] = state
-        if self._remote_user:
-            _set_remote_user(environ, session)
+        Only the state is taken over: what stands between the two may have changed the environ.
+        """
+        known, asked = environ.get(_DECISION), environ.copy()
+        if known is not None:  # either would keep the environ before, and that the one before it
+            asked[_DECISION] = asked["clerk.error"] = None
+        if isinstance(known, _Decision) and known.is_about(self._clerk, environ):
+            state = known.state
+        else:
+            state = self._authenticate(environ)
+        decision = environ[_DECISION] = _Decision(self._clerk, asked, state, self._tell)
+        return decision
 
-    def _ask(self, error: ClerkError, environ: WSGIEnvironment) -> WSGIApplication:
+    def _ask(
+        self, error: ClerkError, decision: _Decision, environ: WSGIEnvironment
+    ) -> WSGIApplication:
         """Return who answers a request that failed: the application only if the handler says so."""
-        # A copy, made now: it shows the request as it was asked, and environ["clerk.error"] does
-        # not lead back to environ, which would keep every such request for the garbage collector.
-        error._request = partial(_webob_request, dict(environ))
+        error._request = decision.request
         refusal = refusal_of(self._on_error(error))
         if refusal is not None:
             return self._answer_to(refusal)
@@ -210,18 +206,45 @@ def _environ_of(request: object) -> Mapping[str, Any]:
 
 
 class _Decision:
-    """What one instance decided about a request, kept in its environ for wrappers further in."""
+    """What one instance decided about a request, kept in its environ for wrappers further in.
 
-    __slots__ = ("_asked", "_clerk", "state")
+    ``asked`` is a copy of the environ as it was then, ``tell`` what puts a decision into one.
+    """
 
-    def __init__(self, clerk: Clerk, asked: tuple[object, ...], state: RequestState) -> None:
-        self._clerk = clerk
-        self._asked = asked
+    __slots__ = ("_tell", "asked", "clerk", "state")
+
+    def __init__(
+        self,
+        clerk: Clerk,
+        asked: WSGIEnvironment,
+        state: RequestState,
+        tell: Callable[[WSGIEnvironment, _Decision], None],
+    ) -> None:
+        self._tell = tell
+        self.clerk = clerk
+        self.asked = asked
         self.state = state
 
-    def is_about(self, clerk: Clerk, asked: tuple[object, ...]) -> bool:
+    def request(self) -> Request:
+        """Return the request as it was asked, and as the application would find it.
+
+        Its environ is a copy, whose path WebOb can read without raising. So environ["clerk.error"]
+        does not lead back to environ, which would keep every such request for the garbage
+        collector.
+        """
+        from webob import Request
+
+        environ = self.asked.copy()
+        environ[_DECISION] = self  # for wrappers that it is handed on to
+        self._tell(environ, self)
+        for name in ("SCRIPT_NAME", "PATH_INFO"):
+            raw = environ.get(name, "").encode("latin-1", "replace")
+            environ[name] = raw.decode("utf-8", "replace").encode("utf-8").decode("latin-1")
+        return Request(environ)
+
+    def is_about(self, clerk: Clerk, environ: WSGIEnvironment) -> bool:
         """Say whether it answers what this instance is asked now."""
-        return self._clerk is clerk and self._asked == asked
+        return self.clerk is clerk and _fingerprint(self.asked) == _fingerprint(environ)
 
 
 _ASKED = (
@@ -245,7 +268,20 @@ def _fingerprint(environ: WSGIEnvironment) -> tuple[object, ...]:
     return (path, *map(environ.get, _ASKED))
 
 
-def _set_remote_user(environ: WSGIEnvironment, session: Session | None) -> None:
+def _tell(environ: WSGIEnvironment, decision: _Decision) -> None:
+    """Tell the application, overwriting whatever claimed to come from us."""
+    state = decision.state
+    environ["clerk.session"] = state.session
+    environ["clerk.auth"] = state.auth
+    environ["clerk.error"] = None
+    environ["clerk.instance"] = decision.clerk
+    environ["clerk.state"] = state
+
+
+def _tell_remote_user(environ: WSGIEnvironment, decision: _Decision) -> None:
+    """Tell the application, and everybody who looks for ``REMOTE_USER``."""
+    _tell(environ, decision)
+    session = decision.state.session
     if session is None:
         environ.pop("REMOTE_USER", None)
         environ.pop("AUTH_TYPE", None)
@@ -254,18 +290,8 @@ def _set_remote_user(environ: WSGIEnvironment, session: Session | None) -> None:
         environ["AUTH_TYPE"] = "Clerk"
 
 
-def _webob_request(environ: WSGIEnvironment) -> Request:
-    """Return a request of an environ of our own, whose path WebOb can read without raising."""
-    from webob import Request
-
-    for name in ("SCRIPT_NAME", "PATH_INFO"):
-        raw = environ.get(name, "").encode("latin-1", "replace")
-        environ[name] = raw.decode("utf-8", "replace").encode("utf-8").decode("latin-1")
-    return Request(environ)
-
-
-def _has_location(headers: Headers) -> bool:
-    return bool(headers) and any(name.lower() == "location" for name, _ in headers)
+def _has_location(headers: Iterable[tuple[str, str]]) -> bool:
+    return any(name.lower() == "location" for name, _ in headers)
 
 
 def _redirect(headers: Headers) -> Response:

@@ -44,5 +44,6 @@ def refusal_for(reason: str, message: str, cause: Exception | None = None) -> Cl
         error = ClerkUnavailable(message, reason=reason, retry_after=retry_after)
     else:
         error = Unauthenticated(message, reason=reason)
-    error.__cause__ = cause
+    if cause is not None:
+        error.__cause__ = cause
     return error

@@ -69,6 +69,9 @@ class HandshakeResolver:
 
     def resolve(self, visit: Visit) -> RequestState | None:
         """Step 1: return what a handshake brought, ``None`` to go on without one."""
+        parameters, cookies = visit.request.parameters, visit.request.cookies
+        if not parameters and NONCE not in cookies and HANDSHAKE not in cookies:
+            return None
         nonce = _brought(visit.request, NONCE)
         token = None if nonce else _brought(visit.request, HANDSHAKE)
         if not nonce and not token:

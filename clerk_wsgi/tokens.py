@@ -8,17 +8,16 @@ it. Times are not part of what is remembered: they are checked on every use.
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
-from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .jws import Jws, Malformed, parse_jws
 from .keys import KeysUnavailable, UnknownKey, VerificationKey
+from .remembering import Memory
 from .state import SignedIn
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from .keys import Keys
 
@@ -36,8 +35,7 @@ class TokenRefused(Exception):
         self.message = message
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Times:
+class Times(NamedTuple):
     """When a token is valid, in whole Unix seconds; 0 where it does not say (``exp`` must)."""
 
     expires_at: int
@@ -48,9 +46,9 @@ class Times:
     def of(cls, claims: dict[str, Any]) -> Times:
         """Read ``exp``, ``nbf`` and ``iat`` (rule D13), or raise ``TokenRefused``."""
         return cls(
-            expires_at=_time_claim(claims, "exp"),
-            not_before=_time_claim(claims, "nbf", absent=0),
-            issued_at=_time_claim(claims, "iat", absent=0),
+            _time_claim(claims, "exp"),
+            _time_claim(claims, "nbf", absent=0),
+            _time_claim(claims, "iat", absent=0),
         )
 
     def check(self, now: float, clock_skew: float) -> None:
@@ -64,17 +62,19 @@ class Times:
             raise TokenRefused("token-iat-in-the-future", "The token is from the future (iat).")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionToken:
+class SessionToken(NamedTuple):
     """A session token whose signature and lasting claims were verified, but not its times.
 
     ``state`` is the decision for a request that carries it while it is valid.
     """
 
-    key: VerificationKey = field(repr=False)
-    claims: dict[str, Any] = field(repr=False)
+    key: VerificationKey
+    claims: dict[str, Any]
     times: Times
     state: SignedIn
+
+    def __repr__(self) -> str:
+        return f"SessionToken(times={self.times!r}, state={self.state!r})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,10 +118,10 @@ def claims_of(presented: SessionToken | Jws) -> dict[str, Any]:
     return presented.payload if isinstance(presented, Jws) else presented.claims
 
 
-def parse_token(text: str) -> Jws:
+def parse_token(text: str, parse: Callable[[str], Jws] = parse_jws) -> Jws:
     """Return the unverified parts of a token, or raise ``TokenRefused`` (``token-invalid``)."""
     try:
-        return parse_jws(text)
+        return parse(text)
     except Malformed as error:
         raise TokenRefused("token-invalid", f"The token cannot be read: {error}.") from None
 
@@ -164,22 +164,17 @@ class SessionTokenVerifier:
         self._keys = keys
         self._audience = audience
         self._clock_skew = clock_skew
-        self._size = remember
-        self._remembered: OrderedDict[str, SessionToken] = OrderedDict()
+        self._remembered: Memory[SessionToken] = Memory(remember)
 
     def recall(self, text: str) -> SessionToken | None:
         """Return a token verified before, if its key is still one; its times are unchecked."""
-        token = self._remembered.get(text)
-        if token is None:
-            return None
-        if not self._keys.is_current(token.key):
-            self._remembered.pop(text, None)
-            return None
-        with suppress(KeyError):  # another thread has just dropped it: it is as good as before
-            self._remembered.move_to_end(text)
-        return token
+        token = self._remembered.recall(text)
+        if token is None or self._keys.is_current(token.key):
+            return token
+        self._remembered.forget(text)
+        return None
 
-    def present(self, text: str) -> SessionToken | Jws:
+    def present(self, text: str, parse: Callable[[str], Jws] = parse_jws) -> SessionToken | Jws:
         """Return a token as far as it is known: remembered, else parsed and of the right class.
 
         Raises ``TokenRefused`` for what can be no session token.
@@ -187,7 +182,7 @@ class SessionTokenVerifier:
         known = self.recall(text)
         if known is not None:
             return known
-        jws = parse_token(text)
+        jws = parse_token(text, parse)
         if not is_session_class(jws):
             raise TokenRefused("token-type-mismatch", "The token is no session token.")
         return jws
@@ -214,7 +209,7 @@ class SessionTokenVerifier:
             times=Times.of(claims),
             state=SignedIn.from_claims(text, claims),
         )
-        self._remember(text, token)
+        self._remembered.note(text, token)
         return token
 
     def check_times(
@@ -222,12 +217,6 @@ class SessionTokenVerifier:
     ) -> None:
         """Raise ``TokenRefused`` unless the token is valid at ``now`` (Unix seconds)."""
         token.times.check(now, self._clock_skew if clock_skew is None else clock_skew)
-
-    def _remember(self, text: str, token: SessionToken) -> None:
-        self._remembered[text] = token
-        while len(self._remembered) > self._size:
-            with suppress(KeyError):  # another thread made room
-                self._remembered.popitem(last=False)
 
 
 def check_header(jws: Jws, *, types: Sequence[str]) -> None:

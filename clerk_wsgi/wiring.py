@@ -17,6 +17,7 @@ from .api.live import LiveQuestions
 from .api.transport import Transport
 from .authenticate import Authenticator, CookiePath
 from .chooser import CookieChooser
+from .context import CookieReader
 from .cookies import CookieSelection
 from .errors import ConfigurationError
 from .frontend import FrontendApi
@@ -38,7 +39,8 @@ if TYPE_CHECKING:
 
     import requests
 
-    from .keys import Keys
+    from .cookies import RequestCookies
+    from .keys import Keys, KeySource
     from .settings import Settings
 
 
@@ -57,13 +59,14 @@ class Outside:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instance:
-    """The two ends of an instance: its decision, and its client of Clerk's API.
+    """The ends of an instance: its decision, its keys, and its client of Clerk's API.
 
-    ``cookie_names`` are those that the decision may ask for.
+    ``read_cookies`` reads a ``Cookie`` header for the decision.
     """
 
     authenticator: Authenticator
-    cookie_names: frozenset[str]
+    read_cookies: Callable[[str], RequestCookies]
+    keys: KeySource
     api: ApiClient
 
 
@@ -97,7 +100,12 @@ def wire(settings: Settings, outside: Outside) -> Instance:
         live=live,
         clock=outside.clock,
     )
-    return Instance(authenticator=authenticator, cookie_names=chooser.names, api=api)
+    return Instance(
+        authenticator=authenticator,
+        read_cookies=CookieReader(chooser.names).read,
+        keys=keys,
+        api=api,
+    )
 
 
 def _client_of(
@@ -170,7 +178,7 @@ def _machines_of(settings: Settings, keys: Keys, questions: RationedApi) -> Mach
     )
 
 
-def _keys_of(settings: Settings, api: BackendApi, outside: Outside) -> Keys:
+def _keys_of(settings: Settings, api: BackendApi, outside: Outside) -> KeySource:
     if settings.jwt_key is not None:
         return _pem_of(settings)
     if settings.secret_key is None:

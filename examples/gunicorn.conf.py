@@ -9,3 +9,10 @@ preload_app = False
 accesslog = "-"
 # Otherwise two instances on one machine fight over a socket (gunicorn 25 and newer).
 control_socket_disable = True
+
+
+def post_worker_init(worker: object) -> None:
+    """Fetch the keys of the default instance before the first request has to wait for them."""
+    from clerk_wsgi import default_clerk
+
+    default_clerk().warm_up()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, parse_qsl, unquote, urlsplit
 
 from clerk_wsgi.address import Address, encode_path
-from clerk_wsgi.cookies import SessionCookies
+from clerk_wsgi.cookies import RequestCookies, SessionCookies
 from clerk_wsgi.keys import PemKey
 from clerk_wsgi.tokens import Audience, SessionTokenVerifier
 from clerk_wsgi.visit import Visit
@@ -28,15 +28,23 @@ class Asked:
 
     method: str = "GET"
     address: Address
-    cookies: dict[str, str] = field(default_factory=dict)
+    cookies: RequestCookies = field(default_factory=RequestCookies)
     bearer_token: str | None = None
     headers: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def carries_nothing(self) -> bool:
+        return not (self.cookies or self.bearer_token or self.address.query)
 
     def header(self, name: str) -> str:
         return self.headers.get(name, "")
 
+    @property
+    def parameters(self) -> dict[str, list[str]]:
+        return parse_qs(self.address.query, keep_blank_values=True)
+
     def query(self, name: str) -> list[str]:
-        return parse_qs(self.address.query, keep_blank_values=True).get(name, [])
+        return self.parameters.get(name, [])
 
 
 def asked(
@@ -56,7 +64,7 @@ def asked(
             path=encode_path(unquote(at.path, "latin-1")),
             query=at.query,
         ),
-        cookies=cookies or {},
+        cookies=RequestCookies(cookies),
         bearer_token=bearer,
         headers={"Sec-Fetch-Dest": "document"} if headers is None else headers,
     )
@@ -80,7 +88,7 @@ def load(query: str = "", cookies: str = "", **keys: str) -> dict[str, Any]:
 def visit_of(request: Asked, cookies: SessionCookies | None = None, now: float = NOW) -> Visit:
     """The request on its way, with these cookies to count."""
     chosen = cookies or SessionCookies()
-    return Visit(request, now, lambda _request, _now: chosen)
+    return Visit(request, now, lambda _visit: chosen)
 
 
 def verifier_of(minter: Minter = MINTER, audience: Audience | None = None) -> SessionTokenVerifier:

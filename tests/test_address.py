@@ -20,7 +20,7 @@ from clerk_wsgi.address import (
     origin_of,
     parse_origin,
 )
-from clerk_wsgi.context import RequestContext
+from clerk_wsgi.context import CookieReader, RequestContext
 
 from .minting import NOW, PUBLISHABLE_LIVE, PUBLISHABLE_TEST, environ
 from .requesting import MINTER, location_of, parameters_of
@@ -280,11 +280,11 @@ def test_parameters_are_left_out_by_their_decoded_names(query: str, kept: str) -
 
 
 def address_of(**keys: str) -> Address:
-    return RequestContext(environ(**keys), ()).address
+    return RequestContext(environ(**keys), CookieReader(()).read).address
 
 
 def trusted_address_of(**keys: str) -> Address:
-    return RequestContext(environ(**keys), (), trust_forwarded=True).address
+    return RequestContext(environ(**keys), CookieReader(()).read, trust_forwarded=True).address
 
 
 @pytest.mark.parametrize("host", ["other.test", "other.test:8443", "[::1]:3000", "OTHER.test"])

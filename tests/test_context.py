@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clerk_wsgi.context import RequestContext, parse_authorization, parse_query
+from clerk_wsgi.context import CookieReader, RequestContext, parse_authorization, parse_query
 
 from .minting import environ
 
@@ -18,7 +18,7 @@ NAMED = "_clerk_session_id"
 
 
 def context(**keys: str) -> RequestContext:
-    return RequestContext(environ(**keys), NAMES)
+    return RequestContext(environ(**keys), CookieReader(NAMES).read)
 
 
 # Authorization
@@ -206,7 +206,7 @@ def readable(text: str) -> str:
 def test_the_environ_is_not_touched(keys: dict[str, str]) -> None:
     given_ = environ(**keys)
     before = copy.deepcopy(given_)
-    request = RequestContext(given_, NAMES)
+    request = RequestContext(given_, CookieReader(NAMES).read)
     for _ in range(2):
         assert request.method == "GET"
         assert isinstance(request.bearer_token, (str, type(None)))
@@ -218,7 +218,7 @@ def test_the_environ_is_not_touched(keys: dict[str, str]) -> None:
 
 def test_an_empty_environ_is_a_request_that_carries_nothing() -> None:
     nothing: dict[str, Any] = {}
-    request = RequestContext(nothing, NAMES)
+    request = RequestContext(nothing, CookieReader(NAMES).read)
     assert (request.method, request.bearer_token) == ("GET", None)
     assert (dict(request.cookies), request.query(NAMED)) == ({}, [])
     assert nothing == {}

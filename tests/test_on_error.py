@@ -17,6 +17,7 @@ from webob.exc import HTTPForbidden, HTTPFound, HTTPSeeOther
 
 from clerk_wsgi import (
     ApiError,
+    Clerk,
     ClerkError,
     ClerkMiddleware,
     ClerkUnavailable,
@@ -30,7 +31,8 @@ from clerk_wsgi import (
     with_session,
 )
 
-from .wrapping import App, bearer, by_handshake, clerk, full_environ, serve
+from .minting import NOW
+from .wrapping import App, bearer, by_handshake, clerk, full_environ, minter, serve
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator, Iterable
@@ -156,6 +158,84 @@ def test_the_errors_request_is_the_request_as_it_was_asked() -> None:
 
     assert serve(with_session(app, clerk()), PATH_INFO="/mounted/").body == b"/mounted/"
     assert serve(with_session(app, clerk()), PATH_INFO="/other").body == b"/other"
+
+
+@pytest.mark.parametrize(
+    ("key", "outside", "inside"),
+    [
+        ("REMOTE_ADDR", "10.0.0.1", "203.0.113.9"),  # what a fix for proxies changes
+        ("REMOTE_USER", "outside", "inside"),
+        ("test.tenant", "outside", "inside"),
+    ],
+)
+def test_the_errors_request_is_the_one_that_its_own_wrapper_was_asked(
+    key: str, outside: str, inside: str
+) -> None:
+    mine, handler = clerk(), Recording()
+    strict = require_session(App(), mine, handler)
+
+    def between(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        environ[key] = inside
+        return strict(environ, start_response)
+
+    serve(with_session(between, mine), **{key: outside})
+    assert handler.error.request is not None
+    assert handler.error.request.environ[key] == inside
+
+
+def test_the_errors_request_has_the_path_as_a_mount_moved_it() -> None:
+    mine, handler = clerk(), Recording()
+    strict = require_session(App(), mine, handler)
+
+    def mounting(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        environ["SCRIPT_NAME"], environ["PATH_INFO"] = "/public", "/admin"
+        return strict(environ, start_response)
+
+    serve(with_session(mounting, mine), PATH_INFO="/public/admin")
+    assert handler.error.request is not None
+    assert (handler.error.request.script_name, handler.error.request.path_info) == (
+        "/public",
+        "/admin",
+    )
+
+
+def test_the_errors_request_has_the_remote_user_of_its_own_wrapper() -> None:
+    mine, handler = clerk(), Recording()
+    app = with_session(require_session(App(), mine, handler, remote_user=True), mine)
+    serve(app, REMOTE_USER="somebody")
+    assert handler.error.request is not None
+    assert handler.error.request.remote_user is None
+
+
+def test_another_wrapper_that_gets_the_errors_request_takes_the_decision_over() -> None:
+    seconds: list[float] = []
+
+    def clock() -> float:
+        seconds.append(NOW)
+        return NOW
+
+    mine = Clerk(jwt_key=minter().pem, dotenv=False, clock=clock)
+    handler = Recording()
+    serve(require_session(App(), mine, handler))
+    request = handler.error.request
+    assert request is not None
+    assert request.get_response(with_session(App(), mine)).status == "200 OK"
+    assert len(seconds) == 1
+
+
+def test_an_environ_that_is_asked_about_again_and_again_keeps_nothing_of_before() -> None:
+    class Upload:
+        """Something large that stands in the environ for one question."""
+
+    upload = Upload()
+    alive = weakref.ref(upload)
+    app, environ = with_session(Plain(), clerk()), full_environ()
+    environ["test.upload"] = upload
+    serve(app, environ)
+    del upload, environ["test.upload"]
+    environ["PATH_INFO"] = "/next"
+    serve(app, environ)
+    assert alive() is None
 
 
 def test_a_let_through_error_does_not_keep_its_request_alive() -> None:

@@ -726,3 +726,42 @@ def test_a_backoff_doubles_to_its_limit_and_forgets() -> None:
     assert backoff.is_over(30)
     backoff.succeed()
     assert backoff.is_over(-1)
+
+
+# ---- keys before anybody asks ----
+
+
+def test_after_warming_up_no_question_waits_for_a_fetch(keys: RemoteKeys, clerk: Clerk) -> None:
+    keys.warm_up()
+    assert clerk.calls == 1
+    clerk.answer = KeysUnavailable("down")
+    assert outcome(keys, "ins_k1") == "ins_k1"
+    assert clerk.calls == 1
+
+
+def test_warming_up_what_is_warm_fetches_nothing(warm: RemoteKeys, clerk: Clerk) -> None:
+    warm.warm_up()
+    assert clerk.calls == 0
+
+
+def test_warming_up_says_that_there_are_no_keys(keys: RemoteKeys, clerk: Clerk) -> None:
+    clerk.answer = KeysUnavailable("down")
+    with pytest.raises(KeysUnavailable):
+        keys.warm_up()
+
+
+def test_warming_up_again_and_again_is_no_flood(keys: RemoteKeys, clerk: Clerk) -> None:
+    clerk.answer = KeysUnavailable("down")
+    for _ in range(20):
+        with pytest.raises(KeysUnavailable):
+            keys.warm_up()
+    assert clerk.calls == 1
+
+
+def test_warming_up_waits_no_longer_than_a_request(clerk: Clerk, clock: FrozenClock) -> None:
+    keys = RemoteKeys(clerk, monotonic=clock, ttl=TTL, stale=STALE, wait=0.05)
+    clerk.close()
+    started = time.monotonic()
+    with pytest.raises(KeysUnavailable):
+        keys.warm_up()
+    assert time.monotonic() - started < 4

@@ -100,7 +100,7 @@ def parse_api_url(text: str) -> str:
     """Return the URL without trailing slashes; the secret key goes there, so nothing is guessed."""
     url = split_url(text)
     if url is None or not re.fullmatch(r"(?:/[^?#]*)?", url["rest"]):
-        raise Unexpected("an https URL without user, query and fragment")
+        raise Unexpected("an https URL (http on this machine) without user, query and fragment")
     if url["scheme"] == "http" and not _is_loopback(url["host"]):
         raise Unexpected("an https URL: over http the secret key could be read on the way")
     return text.rstrip("/")

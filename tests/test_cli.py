@@ -180,6 +180,8 @@ def test_browsers_may_be_sent_where_it_was_told(tmp_path: Path, state: Path) -> 
                 f"{url}/v1/client/handshake", params=query, timeout=10, allow_redirects=False
             )
             assert answer.status_code == status
+    assert "https://b.example.com is not on this machine" in answer.text
+    assert "--redirect-origin" in answer.text
 
 
 @pytest.mark.parametrize("names", [{"CLERK_API_URL", "CLERK_SECRET_KEY"}, {"CLERK_JWT_KEY"}])
@@ -279,7 +281,8 @@ def test_an_address_for_others_needs_to_be_asked_for(
     assert "0.0.0.0 is not a loopback address" in said
     assert " --i-know-this-is-not-clerk lets others in\n" in said
     with Running(*arguments, "--i-know-this-is-not-clerk", cwd=tmp_path) as running:
-        running.wait_for(r"listens on http://0\.0\.0\.0:\d+;")
+        running.wait_for("Other machines can reach it, too")
+        assert re.search(LISTENING, running.output)  # where this one does
 
 
 def test_a_state_that_cannot_be_is_one_clear_line(
@@ -526,6 +529,7 @@ def test_what_a_clerk_refuses_is_one_clear_line(capsys: pytest.CaptureFixture[st
         unknown = complaint(capsys, 1, *asked, "sess_x", "--secret-key", secret)
         assert "404: No session was found with id sess_x" in unknown
     nobody = complaint(capsys, 1, *asked, session["id"], "--secret-key", secret)
+    assert f"no Clerk answers at {clerk.url}: " in nobody
     assert secret not in nobody
 
 
@@ -560,6 +564,17 @@ def test_ids_that_do_not_exist_or_fit_are_named(
     assert "no session 'sess_x'" in complaint(capsys, 2, *here, "--session", "sess_x")
     mixed = complaint(capsys, 2, *here, "--session", session, "--user", grace["id"])
     assert f"session {session} is not one of user {grace['id']}" in mixed
+
+
+@pytest.mark.parametrize("name", ["user_grace", "Grace@example.com", "grace_h"])
+def test_a_user_is_named_by_id_email_address_or_username(
+    capsys: pytest.CaptureFixture[str], state: Path, name: str
+) -> None:
+    Emulator(state).create_user(
+        id="user_grace", email_address="grace@example.com", username="grace_h"
+    )
+    text = token(capsys, "--state", str(state), "--user", name)
+    assert claims_of(text, state)["sub"] == "user_grace"
 
 
 @pytest.mark.parametrize(

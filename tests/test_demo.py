@@ -357,7 +357,8 @@ def test_a_port_in_use_is_one_clear_line(tmp_path: Path, option: str) -> None:
         with Running("demo", *flat, cwd=tmp_path) as demo:
             assert demo.wait() == 2
     assert re.fullmatch(
-        f"clerk-wsgi demo: cannot listen on 127.0.0.1 port {port}: .+\n", demo.output
+        f"clerk-wsgi demo: cannot listen on 127.0.0.1 port {port}: Address already in use\n",
+        demo.output,
     )
 
 

@@ -194,6 +194,18 @@ def test_the_network_is_let_in_only_when_told() -> None:
         assert connection.getresponse().status == 200
 
 
+@pytest.mark.parametrize(("host", "here"), [("0.0.0.0", "127.0.0.1"), ("::", "[::1]")])
+def test_the_url_of_all_addresses_is_one_that_this_machine_can_ask(host: str, here: str) -> None:
+    try:
+        server = Server(echo, host=host, allow_remote=True)
+    except ListenError as error:
+        pytest.skip(str(error))  # no IPv6 here
+    with server:
+        assert server.url == f"http://{here}:{server.port}"
+        with urllib.request.urlopen(server.url, timeout=10) as answer:
+            assert answer.status == 200
+
+
 def test_a_host_that_does_not_exist_is_an_error() -> None:
     with pytest.raises(ListenError, match=r"cannot listen on nowhere\.invalid: "):
         Server(echo, host="nowhere.invalid")

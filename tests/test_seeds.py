@@ -319,8 +319,8 @@ def test_members_and_sessions_may_be_of_users_that_were_there_before() -> None:
         ("user = 1", "my.toml, 'user': expected one of roles, users, organizations, sessions"),
         ("[[members]]", "my.toml, 'members': expected one of roles"),
         (f"{'x' * 999} = 1", f"my.toml, '{'x' * 60}…': expected one of"),
-        ("users = 1", "my.toml, users: expected a list of tables, each under a [[name]], not a nu"),
-        ("[users]", "my.toml, users: expected a list of tables, each under a [[name]], not a tab"),
+        ("users = 1", "my.toml, users: expected tables, each under [[users]], not a number"),
+        ("[users]", "my.toml, users: expected tables, each under [[users]], not a table"),
         ("users = ['ada']", "not a list with a text in it"),
         ("sessions = [[]]", "not a list with a list in it"),
         ("[[users]]", "my.toml, users #1, email_address: expected, unless there is a username"),
@@ -363,7 +363,10 @@ def test_members_and_sessions_may_be_of_users_that_were_there_before() -> None:
         (SOCIETY.replace("society", "So"), "slug: expected a slug such as analytical-society"),
         (f'{SOCIETY}id = "user_1"', "organizations #1, id: expected an id such as org_1"),
         (f"{SOCIETY}{SOCIETY}", "organizations #2, slug: expected another one than in #1, not '"),
-        (f'{SOCIETY}members = ["grace"]', "members: expected a list of tables"),
+        (
+            f'{SOCIETY}members = ["grace"]',
+            'members: expected a list of tables such as { user = "ada@example.com" }, not a list',
+        ),
         (f"{SOCIETY}members = [{{}}]", "organizations #1, members #1, user: expected, but missing"),
         (
             f'{SOCIETY}members = [{{user = "grace", rol = "x"}}]',

@@ -177,7 +177,9 @@ def test_a_pending_session_does_not_count_at_all(signed_in: SignIn, clerk: Clerk
     [
         ({"status": "asleep"}, ValueError, "status: expected one of active, pending"),
         ({"carrier": "query"}, ValueError, "carrier: expected 'bearer' or 'cookies'"),
-        ({"org_rol": "org:admin"}, TypeError, "org_rol"),
+        ({"org_rol": "org:admin"}, TypeError, "sign_in: there is no argument 'org_rol'"),
+        ({"user_id": "ada@example.com"}, ValueError, "no user 'ada@example.com', and none is made"),
+        ({"user_id": "user_../x"}, ValueError, "it would begin with user_"),
         ({"azp": "https://app.example.com"}, TypeError, "azp"),
         ({"claims": {"expires_in": None}}, TypeError, "expires_in"),
     ],

@@ -34,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
         )
         stack.enter_context(server)
         stack.callback(emulator.faults.clear)  # nobody waits for latency any longer
-        _introduce(emulator, server.url)
+        _introduce(emulator, server)
         _let_fail(emulator, options)
         _log_requests()
         signals.wait()
@@ -70,9 +70,12 @@ def _default_state() -> str:
     return DEFAULT_STATE
 
 
-def _introduce(emulator: Emulator, url: str) -> None:
+def _introduce(emulator: Emulator, server: Server) -> None:
+    url = server.url
     key = b64encode(emulator.public_key_der()).decode()
     print(f"The local Clerk listens on {url}; Ctrl-C stops it. State: {emulator.state}")
+    if server.is_open_to_others:
+        print("Other machines can reach it, too, and whoever does can sign in as anybody.")
     print("\nFor the application's environment, or its .env file:\n")
     print(f"export CLERK_API_URL={url}")
     print(f"export CLERK_SECRET_KEY={emulator.secret_key}")

@@ -56,8 +56,15 @@ def _add_emulator(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_addresses(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--host", default="127.0.0.1", help="a loopback address")
-    parser.add_argument("--port", type=values.port, default=DEFAULT_PORT, help="0: any free port")
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="a loopback address (default %(default)s)"
+    )
+    parser.add_argument(
+        "--port",
+        type=values.port,
+        default=DEFAULT_PORT,
+        help="0: any free port (default %(default)s)",
+    )
     parser.add_argument(
         "--i-know-this-is-not-clerk",
         action="store_true",
@@ -142,7 +149,10 @@ def _add_token(parser: argparse.ArgumentParser) -> None:
     )
     source.add_argument("--url", help="ask the Clerk at this URL for a token; needs --session")
     parser.add_argument("--secret-key", help="for --url (default: the setting CLERK_SECRET_KEY)")
-    parser.add_argument("--user", metavar="ID", help="whose token (default: the first user)")
+    parser.add_argument(
+        "--user",
+        help="whose token: an id, email address or username (default: the first user)",
+    )
     parser.add_argument("--session", metavar="ID", help="(default: an active one of the user)")
     parser.add_argument(
         "--expires-in",
@@ -185,11 +195,14 @@ def _add_demo(parser: argparse.ArgumentParser) -> None:
         metavar="PORT",
         type=values.port,
         default=0,
-        help="of the local Clerk (0: any)",
+        help="of the local Clerk (default: any)",
     )
 
 
 def _add_port(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--port", type=values.port, default=8000, help="of the application (0: any)"
+        "--port",
+        type=values.port,
+        default=8000,
+        help="of the application (default %(default)s; 0: any)",
     )

@@ -8,10 +8,12 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..api.transport import Transport
+from ..api.transport import Transport, Unreachable
 from ..config import load_settings
 from ..emulator import Emulator, forge
-from ..errors import ApiError
+from ..emulator.errors import Refusal
+from ..emulator.sign_in import SignIns
+from ..errors import ApiError, ClerkUnavailable
 from .errors import UsageError
 
 if TYPE_CHECKING:
@@ -44,15 +46,24 @@ def _mint_from_state(options: argparse.Namespace) -> str:
 
 def _session_id(emulator: Emulator, options: argparse.Namespace) -> str:
     """Return the session asked for, else an active one of the user, else a new one."""
+    user = _user(emulator, options.user) if options.user else None
     if options.session:
         session = emulator.session(options.session)
-        if options.user and session["user_id"] != options.user:
+        if user is not None and session["user_id"] != user["id"]:
             raise UsageError(f"session {options.session} is not one of user {options.user}")
     else:
-        user = emulator.user(options.user) if options.user else _first_user(emulator)
+        user = user or _first_user(emulator)
         active = emulator.sessions(user_id=user["id"], status="active")
         session = active[-1] if active else emulator.create_session(user["id"])
     return str(session["id"])
+
+
+def _user(emulator: Emulator, name: str) -> dict[str, Any]:
+    """Return the user with this id, email address or username."""
+    try:
+        return SignIns(emulator).find_user(name)
+    except Refusal:
+        return emulator.user(name)
 
 
 def _first_user(emulator: Emulator) -> dict[str, Any]:
@@ -89,12 +100,15 @@ def _fetch_token(options: argparse.Namespace) -> str:
         api_version=settings.api_version,
         timeout=settings.timeout,
     )
-    answer = transport.call(
-        "POST",
-        f"/sessions/{options.session}/tokens",
-        secret=settings.secret_key,
-        json={"expires_in_seconds": options.expires_in},
-    )
+    try:
+        answer = transport.call(
+            "POST",
+            f"/sessions/{options.session}/tokens",
+            secret=settings.secret_key,
+            json={"expires_in_seconds": options.expires_in},
+        )
+    except Unreachable as error:
+        raise ClerkUnavailable(f"no Clerk answers at {settings.api_url}: {error}") from error
     return _token_in(answer)
 
 

@@ -76,7 +76,8 @@ class Redirects:
         """Raise a ``Refusal`` unless the origin of an address is one of ours."""
         if target.origin not in self._origins and not is_loopback(target.host):
             raise not_associated(
-                f"{target.origin} is neither on this machine nor one of redirect_origins."
+                f"{target.origin} is not on this machine, and no origin that the local Clerk was"
+                " told of (--redirect-origin, redirect_origins)."
             )
 
 

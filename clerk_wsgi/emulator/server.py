@@ -65,9 +65,21 @@ class Server:
 
     @property
     def url(self) -> str:
-        """The base URL, without a trailing slash."""
-        host = self._listener.server_name
-        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+        """The base URL, as this machine reaches it, without a trailing slash."""
+        address = self._address
+        if address.is_unspecified:  # all addresses are none to ask
+            address = ipaddress.ip_address("127.0.0.1" if address.version == 4 else "::1")
+        host = f"[{address}]" if address.version == 6 else str(address)
+        return f"http://{host}:{self.port}"
+
+    @property
+    def is_open_to_others(self) -> bool:
+        """Whether other machines may reach it."""
+        return not self._address.is_loopback
+
+    @property
+    def _address(self) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+        return ipaddress.ip_address(self._listener.server_name)
 
     def stop(self) -> None:
         """Stop listening and end every connection; a second call does nothing."""

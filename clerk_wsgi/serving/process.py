@@ -44,7 +44,9 @@ def listen(port: int) -> socket.socket:
     try:
         return socket.create_server((HOST, port))
     except OSError as error:
-        raise ListenError(f"cannot listen on {HOST} port {port}: {error.strerror}") from error
+        # Not its own text, which has the address in it once more.
+        reason = os.strerror(error.errno or 0)
+        raise ListenError(f"cannot listen on {HOST} port {port}: {reason}") from error
 
 
 def url_of(listener: socket.socket) -> str:

@@ -6,6 +6,7 @@ about it as it decides about everybody.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypedDict
 
@@ -28,7 +29,7 @@ ORGANIZATION = "acme"  # the slug of whom somebody is a member of if only a role
 
 
 class Who(TypedDict, total=False):
-    """Who is to be signed in, and how the token travels; README and ``sign_in`` say more."""
+    """Who is to be signed in, and how the token travels; ``sign_in`` says more."""
 
     user_id: str
     org_id: str
@@ -66,7 +67,8 @@ def sign_in(emulator: Emulator, client: object = None, /, **who: Unpack[Who]) ->
     The client is one that ``Credentials.apply`` knows; who it was before does not matter. Nothing
     is made at all if something is wrong: ``ValueError``, or ``TypeError`` for an unknown name.
 
-    - ``user_id``: of a user that there is, or is to be made; a new one each time without it.
+    - ``user_id``: of a user that there is, or is to be made (``user_…``); a new one each time
+      without it.
     - ``org_id``, ``org_slug``, ``org_role``, ``permissions``: any of them makes the user a member
       of that organization, and it the active one. It is made if there is none such; without id and
       slug it is ``acme``. The role is ``org:member`` unless it is given, and ``permissions``
@@ -78,6 +80,9 @@ def sign_in(emulator: Emulator, client: object = None, /, **who: Unpack[Who]) ->
     - ``expires_in``: seconds, the instance's ``token_lifetime`` without it. ``claims`` replace
       those of the token, such as ``azp``.
     """
+    unknown = sorted(who.keys() - Who.__annotations__.keys())
+    if unknown:
+        raise TypeError(f"sign_in: there is no argument {unknown[0]!r}")
     wish = _Wish(**who)
     with emulator.transaction():
         identity = _identity(emulator, wish)
@@ -137,6 +142,11 @@ def _user_of(emulator: Emulator, user_id: str | None) -> Document:
     try:
         return emulator.user(user_id)
     except NotFound:
+        if not re.fullmatch("user_[A-Za-z0-9_-]+", user_id):
+            raise ValueError(
+                f"user_id: there is no user {user_id!r}, and none is made with such an id: it would"
+                " begin with user_, and be all letters, digits, _ and -"
+            ) from None
         return emulator.create_user(id=user_id)
 
 

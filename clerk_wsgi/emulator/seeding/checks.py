@@ -66,15 +66,18 @@ def list_of(check: Check) -> Check:
     return check_all
 
 
-def list_of_tables(value: object) -> list[dict[str, Any]]:
-    """Check what TOML writes as ``[[name]]``."""
-    wanted = "expected a list of tables, each under a [[name]]"
-    if not isinstance(value, list):
-        raise ValueError(f"{wanted}, not {_kind(value)}")
-    for one in value:
-        if not isinstance(one, dict):
-            raise ValueError(f"{wanted}, not a list with {_kind(one)} in it")
-    return value
+def list_of_tables(wanted: str) -> Check:
+    """Return the check of a list of tables, which ``wanted`` says how to write."""
+
+    def check_all(value: object) -> list[dict[str, Any]]:
+        if not isinstance(value, list):
+            raise ValueError(f"expected {wanted}, not {_kind(value)}")
+        for one in value:
+            if not isinstance(one, dict):
+                raise ValueError(f"expected {wanted}, not a list with {_kind(one)} in it")
+        return value
+
+    return check_all
 
 
 def email_address(value: object) -> str:

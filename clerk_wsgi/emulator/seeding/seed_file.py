@@ -51,7 +51,7 @@ _TABLES: dict[str, dict[str, Check]] = {
         "slug": check.slug,
         "public_metadata": check.metadata,
         "private_metadata": check.metadata,
-        "members": check.list_of_tables,
+        "members": check.list_of_tables('a list of tables such as { user = "ada@example.com" }'),
         **_ENTITLED,
     },
     "sessions": {"user": check.user, "organization": check.organization},
@@ -112,7 +112,7 @@ def read_seed(path: str | os.PathLike[str]) -> Seed:
 
 def seed_from(text: str, *, name: str = "seed") -> Seed:
     """Return the seed that a text is, or raise a ``SeedError`` that calls it ``name``."""
-    tables = dict.fromkeys(_TABLES, check.list_of_tables)
+    tables = {kind: check.list_of_tables(f"tables, each under [[{kind}]]") for kind in _TABLES}
     found = _checked(Entry(place=name, values=_parse_toml(text, name)), tables)
     return Seed(**{kind: _entries(name, kind, rows) for kind, rows in found.items()})
 

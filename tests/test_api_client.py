@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import traceback
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
+import urllib3
 from webob import Response
 
 import clerk_wsgi
@@ -598,6 +600,21 @@ def test_every_fault_is_the_documented_error(
     for secret in (SECRET_KEY, SECRET_TOKEN):
         assert secret not in caplog.text + shown(caught.value)
     assert SECRET_KEY not in locals_of(caught.value)
+
+
+def test_a_connection_that_comes_too_late_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    connect, made = urllib3.util.connection.create_connection, []
+
+    def connect_slowly(*args: Any, **options: Any) -> socket.socket:
+        made.append(connect(*args, **options))
+        time.sleep(0.5)
+        return made[-1]
+
+    monkeypatch.setattr("urllib3.util.connection.create_connection", connect_slowly)
+    with serving(sends_json(USER)) as server, pytest.raises(ClerkUnavailable):
+        over_network(server.url, timeout=0.1).users.create(first_name="Ada")
+    assert {sock.fileno() for sock in made} == {-1}
+    assert not server.received
 
 
 def test_410_is_the_documented_error_too() -> None:

@@ -121,7 +121,11 @@ class _Connection(HTTPConnection):
 
     def _connect_once(self, limits: _Limits) -> socket.socket:
         sock = super()._new_conn()
-        sock.settimeout(limits.seconds())  # for the TLS handshake
+        try:
+            sock.settimeout(limits.seconds())  # for the TLS handshake
+        except TimeoutError:
+            sock.close()
+            raise
         return sock
 
     def send(self, data: Any) -> None:

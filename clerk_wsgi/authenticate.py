@@ -39,7 +39,8 @@ SESSION_PARAMETER = "_clerk_session_id"
 class Authenticator:
     """Decides requests of one instance: which carrier counts, then what it is worth.
 
-    ``accepts`` is a token type, a tuple of them, or ``"any"``.
+    ``accepts`` is a token type, a tuple of them, or ``"any"``. ``nobody`` is what becomes of a
+    request that carries nothing, where that is always the same, else ``None``.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Authenticator:
     ) -> None:
         self._accepts = accepts
         self._choose = chooser.choose
+        self._parse = chooser.parse
         self._cookie_path = cookie_path
         self._judge = judge
         self._machines = machines
@@ -62,17 +64,15 @@ class Authenticator:
         self._clock = clock
         self._decide_bearer = judge.judge_bearer if accepts == SESSION_TOKEN else self._sort_bearer
         self._decide_without = self._without_header()
-        # What becomes of a request that carries nothing, where that is always the same.
         takes_cookies = self._is_accepted(SESSION_TOKEN) and not cookie_path.wants_more
-        self._nobody = NOBODY if takes_cookies else None
+        self.nobody = NOBODY if takes_cookies else None
 
     def decide(self, request: Request) -> RequestState:
         """Return the state of a request."""
-        now = self._clock()
-        if self._nobody is not None and request.carries_nothing:
-            return self._nobody
-        visit = Visit(request, now, self._choose)
         bearer = request.bearer_token
+        if self.nobody is not None and not (bearer or request.cookies or request.parameters):
+            return self.nobody
+        visit = Visit(request, self._clock(), self._choose, self._parse)
         state = self._decide_bearer(visit, bearer) if bearer else self._decide_without(visit)
         if request.parameters:
             state = _match_named_session(request, state)
@@ -151,25 +151,26 @@ class CookiePath:
         self._judge = judge
         self._live = live
         self._steps = tuple(self._steps_to_a_token())
+        # What the steps say of cookies without a query depends on the cookies alone.
+        self._is_repeatable = satellite is None
         # Somebody who brings nothing is nobody, unless another place may know more.
         self.wants_more = satellite is not None or self._development
 
     def decide(self, visit: Visit) -> RequestState:
         """Walk the steps."""
-        request = visit.request
-        if not (request.cookies or request.parameters or self.wants_more):
-            return NOBODY  # what the steps come to
         state = self._decide(visit)
         if self._organizations is None:
             return state
         return self._activate_organization(self._organizations, visit, state) or state
 
     def _decide(self, visit: Visit) -> RequestState:
-        for step in self._steps:
-            state = step(visit)
-            if state is not None:
-                return state
-        state = self._judge.judge_cookie(visit, visit.cookies.session or "")  # 9 to 12
+        state = self._judge.recognize(visit) if self._is_repeatable else None
+        if state is None:
+            for step in self._steps:
+                state = step(visit)
+                if state is not None:
+                    return state
+            state = self._judge.judge_cookie(visit, visit.cookies.session or "")  # 9 to 12
         if self._frontend is None or self._satellite is not None:
             return state
         return self._sync_cross_origin(self._frontend, visit, state) or state

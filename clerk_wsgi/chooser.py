@@ -21,7 +21,8 @@ class CookieChooser:
 
     def __init__(self, selection: CookieSelection | None, verifier: SessionTokenVerifier) -> None:
         self._selection = selection
-        self._verifier = verifier
+        self._recall = verifier.recall
+        self.parse = verifier.parse
         own = selection.names if selection else (SESSION, CLIENT_UAT)
         self.names = frozenset((*own, HANDSHAKE, NONCE, REDIRECT_COUNT))
 
@@ -42,7 +43,7 @@ class CookieChooser:
 
     def _read_unverified(self, visit: Visit, text: str) -> Unverified | None:
         """Read what the choice needs; nothing else is done with it."""
-        known = self._verifier.recall(text)
+        known = self._recall(text)
         try:
             claims = known.claims if known else visit.parse(text).payload
         except Malformed:

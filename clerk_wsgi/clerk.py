@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from .api.calling import rest
 from .config import load_settings
-from .context import RequestContext
+from .context import RequestContext, carries_nothing
 from .keys import KeysUnavailable
 from .wiring import Outside, wire
 
@@ -56,7 +56,8 @@ class Clerk:
         outside = Outside(http=http, clock=clock, monotonic=monotonic, sleep=sleep)
         instance = wire(self.settings, outside)
         self.api = instance.api
-        self._authenticator = instance.authenticator
+        self._decide = instance.authenticator.decide
+        self._nobody = instance.authenticator.nobody
         self._read_cookies = instance.read_cookies
         self._keys = instance.keys
         self._trust_forwarded = self.settings.trust_forwarded
@@ -84,7 +85,9 @@ class Clerk:
 
         ``environ`` is a WSGI environ; it is only read.
         """
-        return self._authenticator.decide(
+        if self._nobody is not None and carries_nothing(environ):
+            return self._nobody
+        return self._decide(
             RequestContext(environ, self._read_cookies, trust_forwarded=self._trust_forwarded)
         )
 

@@ -42,7 +42,7 @@ class CookieReader:
 
     def __init__(self, names: Collection[str]) -> None:
         self._names = names
-        self._known: Memory[RequestCookies] = Memory(REMEMBERED_HEADERS)
+        self._known: Memory[str, RequestCookies] = Memory(REMEMBERED_HEADERS)
 
     def read(self, header: str) -> RequestCookies:
         """Return the cookies, decoded; empty ones are left out."""
@@ -62,10 +62,7 @@ class RequestContext:
     each name, decoded once, in order. Both are read when they are first asked for.
     """
 
-    __slots__ = ("_environ", "_read_cookies", "_trust_forwarded", "cookies", "parameters")
-
-    cookies: RequestCookies
-    parameters: Mapping[str, list[str]]
+    __slots__ = ("_cookies", "_environ", "_parameters", "_read_cookies", "_trust_forwarded")
 
     def __init__(
         self,
@@ -77,24 +74,24 @@ class RequestContext:
         self._environ = environ
         self._read_cookies = read_cookies
         self._trust_forwarded = trust_forwarded
-
-    def __getattr__(self, name: str) -> Any:
-        """Read what is asked for the first time: from then on it is an attribute like any other."""
-        if name == "cookies":
-            header = self._environ.get("HTTP_COOKIE")
-            self.cookies = self._read_cookies(header) if header else NO_COOKIES
-            return self.cookies
-        if name == "parameters":
-            text = self._environ.get("QUERY_STRING")
-            self.parameters = parse_query(text) if text else _NO_PARAMETERS
-            return self.parameters
-        raise AttributeError(name)
+        self._cookies: RequestCookies | None = None
+        self._parameters: Mapping[str, list[str]] | None = None
 
     @property
-    def carries_nothing(self) -> bool:
-        """Whether there is neither a cookie of anybody's, nor a token, nor a query."""
-        get = self._environ.get
-        return not (get("HTTP_COOKIE") or get("HTTP_AUTHORIZATION") or get("QUERY_STRING"))
+    def cookies(self) -> RequestCookies:
+        """The cookies of the instance's names."""
+        if self._cookies is None:
+            header = self._environ.get("HTTP_COOKIE")
+            self._cookies = self._read_cookies(header) if header else NO_COOKIES
+        return self._cookies
+
+    @property
+    def parameters(self) -> Mapping[str, list[str]]:
+        """The parameters of the query string by name."""
+        if self._parameters is None:
+            text = self._environ.get("QUERY_STRING")
+            self._parameters = parse_query(text) if text else _NO_PARAMETERS
+        return self._parameters
 
     @property
     def method(self) -> str:
@@ -149,6 +146,12 @@ class RequestContext:
     def query(self, name: str) -> list[str]:
         """Return all values of a query parameter, decoded once, in order."""
         return self.parameters.get(name, [])
+
+
+def carries_nothing(environ: Mapping[str, Any]) -> bool:
+    """Say whether a request has neither a cookie of anybody's, nor a token, nor a query."""
+    get = environ.get
+    return not (get("HTTP_COOKIE") or get("HTTP_AUTHORIZATION") or get("QUERY_STRING"))
 
 
 def parse_authorization(value: str) -> str | None:

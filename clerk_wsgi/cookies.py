@@ -7,7 +7,7 @@ decoded; names are exact and the first of a repeated name wins.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -20,8 +20,8 @@ DEV_BROWSER = "__clerk_db_jwt"
 REFRESH = "__refresh"
 
 MAX_HEADER = 65536
+LONGEST_NUMBER = 15
 
-_DIGITS = re.compile(r"[0-9]{1,15}")
 _SCHEME = re.compile(r"https?://", re.IGNORECASE)
 
 
@@ -42,27 +42,33 @@ def split_cookies(
         if name in names and equals and name not in found:
             value = value.strip(" \t")
             found[name] = decode(value) if "%" in value or '"' in value else value
-    return {name: value for name, value in found.items() if value}
+    if "" in found.values():
+        return {name: value for name, value in found.items() if value}
+    return found
 
 
 def whole_number(text: str | None) -> int:
     """Return a cookie's number; 0 for anything but one to fifteen digits (rule D21)."""
-    return int(text) if text and _DIGITS.fullmatch(text) else 0
+    is_number = text and len(text) <= LONGEST_NUMBER and text.isascii() and text.isdigit()
+    return int(text) if is_number and text else 0
 
 
 class RequestCookies(dict[str, str]):
     """The cookies of one ``Cookie`` header by name; not to be changed, requests share it.
 
-    ``choice`` is which of them count, as soon as that was decided by nothing but them.
+    ``choice`` is which of them count, as soon as that was decided by nothing but them, ``token``
+    the verified session token among them, of a kind that is no business of this module.
     """
 
-    __slots__ = ("choice",)
+    __slots__ = ("choice", "token")
 
     choice: SessionCookies | None
+    token: Any
 
     def __init__(self, cookies: Mapping[str, str] | None = None) -> None:
         super().__init__(cookies or {})
         self.choice = None
+        self.token = None
 
 
 NO_COOKIES = RequestCookies()
@@ -95,8 +101,10 @@ class Unverified(NamedTuple):
     @classmethod
     def of(cls, claims: Mapping[str, object]) -> Unverified:
         """Read it from claims; what is no number counts as absent."""
-        issued_at = _number(claims.get("iat")) or 0
-        return cls(claims.get("iss"), issued_at, _number(claims.get("exp")))
+        issued_at, expires_at = claims.get("iat"), claims.get("exp")
+        if type(issued_at) is type(expires_at) is int:
+            return cls(claims.get("iss"), issued_at, expires_at)  # as Clerk writes them
+        return cls(claims.get("iss"), _number(issued_at) or 0, _number(expires_at))
 
     def is_expired(self, now: float) -> bool:
         """Say whether it has expired at ``now``, without clock skew."""
@@ -112,6 +120,7 @@ class CookieSelection:
     def __init__(self, key: PublishableKey, issuer: str) -> None:
         suffix = key.suffix
         self._issuer = issuer
+        self._usual_issuer = f"https://{issuer}"
         self._development = key.instance_type == "development"
         self.session = f"{SESSION}_{suffix}"
         self.client_uat = f"{CLIENT_UAT}_{suffix}"
@@ -129,16 +138,13 @@ class CookieSelection:
     ) -> SessionCookies:
         """Return the cookies that count; ``read`` returns ``None`` for what is no token."""
         if self._is_suffixed(cookies, read, now):
-            names = (self.session, self.client_uat, self.dev_browser)
+            session, client_uat, dev_browser = self.session, self.client_uat, self.dev_browser
         else:
-            names = (SESSION, CLIENT_UAT, DEV_BROWSER)
-        session, client_uat, dev_browser = names
+            session, client_uat, dev_browser = SESSION, CLIENT_UAT, DEV_BROWSER
+        get = cookies.get
+        uat, is_suffixed = whole_number(get(client_uat)), session is self.session
         return SessionCookies(
-            session=cookies.get(session),
-            client_uat=whole_number(cookies.get(client_uat)),
-            dev_browser=cookies.get(dev_browser),
-            refresh=cookies.get(self.refresh),
-            suffixed=names[0] != SESSION,
+            get(session), uat, get(dev_browser), get(self.refresh), suffixed=is_suffixed
         )
 
     def depends_on_time(self, cookies: Mapping[str, str]) -> bool:
@@ -169,6 +175,8 @@ class CookieSelection:
         return bool(uat or not suffixed)  # 7 and 8
 
     def _is_own(self, issuer: object) -> bool:
+        if issuer == self._usual_issuer:
+            return True
         return isinstance(issuer, str) and _SCHEME.sub("", issuer) == self._issuer
 
 

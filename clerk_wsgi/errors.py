@@ -29,6 +29,9 @@ class ClerkError(Exception):
     """
 
     status_code = 500
+    data: Any = None
+    reason: str | None = None
+    _request: Request | Callable[[], Request] | None = None
 
     def __init__(
         self,
@@ -38,13 +41,14 @@ class ClerkError(Exception):
         data: Any = None,
         reason: str | None = None,
     ) -> None:
-        super().__init__(message)
+        self.args = (message,)
         self.message = message
-        self.data = data
-        self.reason = reason
+        if data is not None:
+            self.data = data
+        if reason is not None:
+            self.reason = reason
         if status_code is not None:
             self.status_code = status_code
-        self._request: Request | Callable[[], Request] | None = None
 
     @property
     def request(self) -> Request | None:

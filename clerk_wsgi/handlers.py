@@ -54,9 +54,11 @@ def strict_on_error(error: ClerkError) -> ClerkError:
 
 
 def _log(error: ClerkError, *, trouble: int) -> None:
-    # Quoted and cut: a message may repeat what a client sent.
-    kind = error.reason or type(error).__name__
-    _logger.log(_log_level(error, trouble), "%s: %.200r", kind, error.message)
+    level = _log_level(error, trouble)
+    if _logger.isEnabledFor(level):
+        # Quoted and cut: a message may repeat what a client sent.
+        kind = error.reason or type(error).__name__
+        _logger.log(level, "%s: %.200r", kind, error.message)
 
 
 def _log_level(error: ClerkError, trouble: int) -> int:

@@ -41,6 +41,9 @@ class TokenJudge:
 
     def judge_bearer(self, visit: Visit, text: str) -> RequestState:
         """Decide the token of an ``Authorization`` header; it is never renewed (rule D2)."""
+        known = self._verifier.recognize(text, visit.now)
+        if known is not None:
+            return known.state
         try:
             token = self._verifier.load(text)
             self._verifier.check_times(token, visit.now)
@@ -49,7 +52,10 @@ class TokenJudge:
         return token.state
 
     def judge_cookie(self, visit: Visit, text: str) -> RequestState:
-        """Decide the token of the session cookie: steps 9 to 12."""
+        """Decide the token of the session cookie: steps 9 to 12.
+
+        One that counts is noted with the cookies that it came in.
+        """
         try:
             presented = self._verifier.present(text, visit.parse)
             if _is_outdated(claims_of(presented), visit.cookies.client_uat):
@@ -62,6 +68,14 @@ class TokenJudge:
             self._verifier.check_times(token, visit.now)
         except TokenRefused as error:
             return self._renew(visit, error, token)
+        visit.note(token)
+        return token.state
+
+    def recognize(self, visit: Visit) -> RequestState | None:
+        """Return the state of a token noted with these very cookies, if it still counts."""
+        token = visit.noted
+        if token is None or not self._verifier.still_counts(token, visit.now):
+            return None
         return token.state
 
     def _renew(self, visit: Visit, error: TokenRefused, token: SessionToken) -> RequestState:

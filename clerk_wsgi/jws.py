@@ -11,9 +11,17 @@ import json
 import re
 from binascii import a2b_base64
 from json.scanner import make_scanner
-from typing import Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+
+from .remembering import Memory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .jwk import VerificationKey
 
 MAX_LENGTH = 16384
+REMEMBERED_HEADERS = 64
 MAX_DEPTH = 64
 
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
@@ -30,10 +38,25 @@ class Malformed(ValueError):
     """A text that is not a token; the message says why and quotes nothing of it."""
 
 
+class Header(dict[str, Any]):
+    """The header of a token; not to be changed, tokens share it.
+
+    ``verified_by`` is the key that signs the tokens with this very header, once one was verified.
+    """
+
+    __slots__ = ("verified_by",)
+
+    verified_by: VerificationKey | None
+
+    def __init__(self, fields: dict[str, Any]) -> None:
+        super().__init__(fields)
+        self.verified_by = None
+
+
 class Jws(NamedTuple):
     """The parts of a compact JWS: header and payload as JSON objects, and what was signed."""
 
-    header: dict[str, Any]
+    header: Header
     payload: dict[str, Any]
     signed: bytes
     signature: bytes
@@ -42,19 +65,44 @@ class Jws(NamedTuple):
         return "Jws()"
 
 
-def parse_jws(text: str) -> Jws:
-    """Return the parts of a compact JWS, or raise ``Malformed``."""
+class JwsReader:
+    """Reads tokens. Few keys sign them all, so the headers of verified ones are remembered."""
+
+    def __init__(self) -> None:
+        self._headers: Memory[bytes, Header] = Memory(REMEMBERED_HEADERS)
+
+    def read(self, text: str) -> Jws:
+        """Return the parts of a compact JWS, or raise ``Malformed``."""
+        return parse_jws(text, self._headers.recall)
+
+    def note(self, jws: Jws, key: VerificationKey) -> None:
+        """Remember the header of a token that this key has signed."""
+        header = jws.header
+        if header.verified_by is not key:
+            header.verified_by = key
+            self._headers.note(jws.signed.translate(_TO_STANDARD).partition(b".")[0], header)
+
+
+def _no_header(_segment: bytes) -> None:
+    """Remember none."""
+
+
+def parse_jws(text: str, recall: Callable[[bytes], Header | None] = _no_header) -> Jws:
+    """Return the parts of a compact JWS, or raise ``Malformed``.
+
+    ``recall`` returns a header that was read before by its segment.
+    """
     if len(text) > MAX_LENGTH:
         raise Malformed("it is longer than 16 kB")
     raw = text.encode("ascii", "replace")
     # What is left of three parts without their letters; "?" is none of these.
     if raw.translate(None, _ALPHABET) != b"..":
         raise Malformed("it is not three base64url parts")
-    header, payload, signature = raw.split(b".")
+    header, payload, signature = raw.translate(_TO_STANDARD).split(b".")
     if not (header and payload and signature):
         raise Malformed("it is not three base64url parts")
     return Jws(
-        parse_object(decode_segment(header)),
+        recall(header) or Header(parse_object(decode_segment(header))),
         parse_object(decode_segment(payload)),
         raw[: -len(signature) - 1],
         decode_segment(signature),
@@ -62,11 +110,11 @@ def parse_jws(text: str) -> Jws:
 
 
 def decode_segment(segment: bytes) -> bytes:
-    """Decode canonical base64url without padding (RFC 7515 appendix C)."""
+    """Decode canonical base64 (RFC 7515 appendix C) without padding, in the standard alphabet."""
     remainder = len(segment) & 3
     if remainder and segment[-1] not in _LAST[remainder]:
         raise Malformed("a part is not canonical base64url")
-    return a2b_base64(segment.translate(_TO_STANDARD) + _PADDING[remainder])
+    return a2b_base64(segment + _PADDING[remainder])
 
 
 def parse_object(data: bytes) -> dict[str, Any]:

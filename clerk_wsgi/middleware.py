@@ -82,6 +82,7 @@ class ClerkMiddleware:
         self._on_error = _callable("on_error", default_on_error if on_error is None else on_error)
         self._error_response = _callable("error_response", error_response)
         self._debug_headers = debug_headers
+        self._is_silent = not debug_headers
         self._tell = _tell_remote_user if remote_user else _tell
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -96,6 +97,8 @@ class ClerkMiddleware:
         decision = self._decision_about(environ)
         state = decision.state
         self._tell(environ, decision)
+        if self._is_silent and state.session is not None and not state.extra_headers:
+            return self._app, start_response  # as nearly always: there is nothing to say
         if state.extra_headers and _has_location(state.extra_headers):
             return _redirect(state.headers), start_response
         error = error_of(state)
@@ -125,9 +128,11 @@ class ClerkMiddleware:
     ) -> WSGIApplication:
         """Return who answers a request that failed: the application only if the handler says so."""
         error._request = decision.request
-        refusal = refusal_of(self._on_error(error))
-        if refusal is not None:
-            return self._answer_to(refusal)
+        verdict = self._on_error(error)
+        if verdict is not None:
+            refusal = refusal_of(verdict)
+            if refusal is not None:
+                return self._answer_to(refusal)
         environ["clerk.error"] = error
         return self._app
 

@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .jws import Jws, Malformed, parse_jws
+from .jws import Jws, JwsReader, Malformed, parse_jws
 from .keys import KeysUnavailable, UnknownKey, VerificationKey
 from .remembering import Memory
 from .state import SignedIn
@@ -45,11 +45,21 @@ class Times(NamedTuple):
     @classmethod
     def of(cls, claims: dict[str, Any]) -> Times:
         """Read ``exp``, ``nbf`` and ``iat`` (rule D13), or raise ``TokenRefused``."""
+        get = claims.get
+        expires_at, not_before, issued_at = get("exp"), get("nbf", 0), get("iat", 0)
+        if type(expires_at) is type(not_before) is type(issued_at) is int:
+            return cls(expires_at, not_before, issued_at)  # as Clerk writes them
         return cls(
             _time_claim(claims, "exp"),
             _time_claim(claims, "nbf", absent=0),
             _time_claim(claims, "iat", absent=0),
         )
+
+    def include(self, now: float, clock_skew: float) -> bool:
+        """Say whether ``now`` lies between them, give or take the skew."""
+        latest = now + clock_skew
+        is_begun = self.not_before <= latest and self.issued_at <= latest
+        return is_begun and self.expires_at > now - clock_skew
 
     def check(self, now: float, clock_skew: float) -> None:
         """Raise ``TokenRefused`` unless ``now`` lies between them, give or take the skew."""
@@ -139,12 +149,9 @@ def is_machine_subject(jws: Jws) -> bool:
 
 def is_session_class(jws: Jws) -> bool:
     """Say whether a JWT may be a session token by its class: not a machine's, not a template."""
-    return has_session_category(jws) and not is_machine_jwt(jws)
-
-
-def has_session_category(jws: Jws) -> bool:
-    """Say whether a JWT's header (``cat``) lets it be a session or handshake token."""
-    return "cat" not in jws.header or jws.header["cat"] in SESSION_CATEGORIES
+    if "cat" in jws.header and jws.header["cat"] not in SESSION_CATEGORIES:
+        return False
+    return not is_machine_jwt(jws)
 
 
 class SessionTokenVerifier:
@@ -164,7 +171,9 @@ class SessionTokenVerifier:
         self._keys = keys
         self._audience = audience
         self._clock_skew = clock_skew
-        self._remembered: Memory[SessionToken] = Memory(remember)
+        self._remembered: Memory[str, SessionToken] = Memory(remember)
+        self._reader = JwsReader()
+        self.parse = self._reader.read
 
     def recall(self, text: str) -> SessionToken | None:
         """Return a token verified before, if its key is still one; its times are unchecked."""
@@ -174,7 +183,16 @@ class SessionTokenVerifier:
         self._remembered.forget(text)
         return None
 
-    def present(self, text: str, parse: Callable[[str], Jws] = parse_jws) -> SessionToken | Jws:
+    def still_counts(self, token: SessionToken, now: float) -> bool:
+        """Say whether a token verified before is valid at ``now``, and its key is still one."""
+        return token.times.include(now, self._clock_skew) and self._keys.is_current(token.key)
+
+    def recognize(self, text: str, now: float) -> SessionToken | None:
+        """Return a token verified before, if it is valid at ``now`` and its key is still one."""
+        token = self._remembered.recall(text)
+        return token if token is not None and self.still_counts(token, now) else None
+
+    def present(self, text: str, parse: Callable[[str], Jws] | None = None) -> SessionToken | Jws:
         """Return a token as far as it is known: remembered, else parsed and of the right class.
 
         Raises ``TokenRefused`` for what can be no session token.
@@ -182,7 +200,7 @@ class SessionTokenVerifier:
         known = self.recall(text)
         if known is not None:
             return known
-        jws = parse_token(text, parse)
+        jws = parse_token(text, parse or self.parse)
         if not is_session_class(jws):
             raise TokenRefused("token-type-mismatch", "The token is no session token.")
         return jws
@@ -197,20 +215,27 @@ class SessionTokenVerifier:
 
     def verify(self, text: str, jws: Jws) -> SessionToken:
         """Return the token if all but its times is good, or raise ``TokenRefused``."""
-        check_header(jws, types=("JWT",))
-        key = find_key(self._keys, jws)
+        key = self._key_of(jws)
         check_signature(jws, key)
+        self._reader.note(jws, key)
         claims = jws.payload
         check_subject(claims)
         self._audience.check(claims)
-        token = SessionToken(
-            key=key,
-            claims=claims,
-            times=Times.of(claims),
-            state=SignedIn.from_claims(text, claims),
-        )
+        times = Times.of(claims)
+        token = SessionToken(key, claims, times, SignedIn.from_claims(text, claims))
         self._remembered.note(text, token)
         return token
+
+    def _key_of(self, jws: Jws) -> VerificationKey:
+        """Return the key for a token's header, or raise ``TokenRefused`` for what it may not say.
+
+        Both are known of a header with which a token was verified, for as long as its key is one.
+        """
+        key = jws.header.verified_by
+        if key is not None and self._keys.is_current(key):
+            return key
+        check_header(jws, types=("JWT",))
+        return find_key(self._keys, jws)
 
     def check_times(
         self, token: SessionToken, now: float, *, clock_skew: float | None = None

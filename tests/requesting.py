@@ -32,10 +32,6 @@ class Asked:
     bearer_token: str | None = None
     headers: dict[str, str] = field(default_factory=dict)
 
-    @property
-    def carries_nothing(self) -> bool:
-        return not (self.cookies or self.bearer_token or self.address.query)
-
     def header(self, name: str) -> str:
         return self.headers.get(name, "")
 

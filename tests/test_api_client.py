@@ -610,7 +610,7 @@ def test_a_connection_that_comes_too_late_is_closed(monkeypatch: pytest.MonkeyPa
         time.sleep(0.5)
         return made[-1]
 
-    monkeypatch.setattr("urllib3.util.connection.create_connection", connect_slowly)
+    monkeypatch.setattr(urllib3.util.connection, "create_connection", connect_slowly)
     with serving(sends_json(USER)) as server, pytest.raises(ClerkUnavailable):
         over_network(server.url, timeout=0.1).users.create(first_name="Ada")
     assert {sock.fileno() for sock in made} == {-1}

@@ -158,11 +158,12 @@ def is_canonical(text: str) -> bool:
 @given(st.text("ABCZabcz019_-", max_size=9))
 @settings(max_examples=500, deadline=None)
 def test_a_segment_is_decoded_exactly_if_re_encoding_gives_it_back(text: str) -> None:
+    segment = text.encode().translate(bytes.maketrans(b"-_", b"+/"))
     if is_canonical(text):
-        assert base64url(decode_segment(text.encode())) == text
+        assert base64url(decode_segment(segment)) == text
     else:
         with pytest.raises(Malformed):
-            decode_segment(text.encode())
+            decode_segment(segment)
 
 
 JSON = st.recursive(

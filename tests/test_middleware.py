@@ -274,8 +274,14 @@ def test_remote_user_is_removed_if_asked_for_and_nobody_is_signed_in(keys: dict[
 # --- two wrappers around one application
 
 
+STRANGER = {"HTTP_COOKIE": "__session=x"}
+
+
 class Counting:
-    """A real instance and how often it has decided: each decision looks at the clock once."""
+    """A real instance and how often it has decided: each decision looks at the clock once.
+
+    About a request that carries nothing there is nothing to decide.
+    """
 
     def __init__(self) -> None:
         self.clerk = Clerk(jwt_key=minter().pem, dotenv=False, clock=self._tell)
@@ -288,7 +294,7 @@ class Counting:
 
 def test_decisions_are_counted() -> None:
     mine = Counting()
-    for number, keys in enumerate([{}, bearer(), bearer(), {"HTTP_COOKIE": "__session=x"}]):
+    for number, keys in enumerate([STRANGER, bearer(), bearer(), STRANGER]):
         mine.clerk.authenticate(full_environ(**keys))
         assert mine.decisions == number + 1
 
@@ -309,7 +315,7 @@ def between(app: Any, **changes: str | None) -> Any:
 def test_a_second_wrapper_of_the_same_instance_takes_the_decision_over() -> None:
     mine = Counting()
     app = App()
-    serve(with_session(with_session(app, mine.clerk), mine.clerk))
+    serve(with_session(with_session(app, mine.clerk), mine.clerk), **STRANGER)
     assert mine.decisions == 1
     assert app.environ["clerk.session"] is None
 
@@ -317,14 +323,14 @@ def test_a_second_wrapper_of_the_same_instance_takes_the_decision_over() -> None
 def test_a_strict_wrapper_inside_a_lax_one_is_strict() -> None:
     mine = Counting()
     app = App()
-    answer = serve(with_session(require_session(app, mine.clerk), mine.clerk))
+    answer = serve(with_session(require_session(app, mine.clerk), mine.clerk), **STRANGER)
     assert (answer.status, app.calls, mine.decisions) == ("401 Unauthorized", 0, 1)
 
 
 def test_a_mount_that_moves_the_path_does_not_change_the_question() -> None:
     mine = Counting()
     inner = between(with_session(App(), mine.clerk), SCRIPT_NAME="/shop", PATH_INFO="/cart")
-    serve(with_session(inner, mine.clerk), PATH_INFO="/shop/cart")
+    serve(with_session(inner, mine.clerk), PATH_INFO="/shop/cart", **STRANGER)
     assert mine.decisions == 1
 
 
@@ -341,6 +347,7 @@ def test_a_mount_that_moves_the_path_does_not_change_the_question() -> None:
         {"PATH_INFO": "/cart"},
         {"QUERY_STRING": "_clerk_session_id=sess_2"},
         {"HTTP_COOKIE": "__session=other"},
+        {"HTTP_COOKIE": None},
         {"HTTP_AUTHORIZATION": "Bearer other"},
         {"HTTP_AUTHORIZATION": None},
         {"HTTP_X_FORWARDED_HOST": "other.test"},
@@ -351,7 +358,7 @@ def test_a_mount_that_moves_the_path_does_not_change_the_question() -> None:
 def test_a_changed_question_is_decided_anew(changes: dict[str, str | None]) -> None:
     mine = Counting()
     inner = between(with_session(App(), mine.clerk), **changes)
-    serve(with_session(inner, mine.clerk), **bearer())
+    serve(with_session(inner, mine.clerk), **bearer(), **STRANGER)
     assert mine.decisions == 2
 
 

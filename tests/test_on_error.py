@@ -216,7 +216,7 @@ def test_another_wrapper_that_gets_the_errors_request_takes_the_decision_over() 
 
     mine = Clerk(jwt_key=minter().pem, dotenv=False, clock=clock)
     handler = Recording()
-    serve(require_session(App(), mine, handler))
+    serve(require_session(App(), mine, handler), HTTP_COOKIE="__session=x")
     request = handler.error.request
     assert request is not None
     assert request.get_response(with_session(App(), mine)).status == "200 OK"

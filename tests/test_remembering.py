@@ -12,13 +12,22 @@ from clerk_wsgi.context import LONGEST_REMEMBERED, REMEMBERED_HEADERS, CookieRea
 from clerk_wsgi.remembering import Memory
 from clerk_wsgi.testing import FrozenClock
 
-from .minting import ISSUER_TEST, NOW, PUBLISHABLE_TEST, SUFFIX_TEST, Minter, environ
+from .minting import (
+    ISSUER_TEST,
+    NOW,
+    PUBLISHABLE_LIVE,
+    PUBLISHABLE_TEST,
+    SUFFIX_TEST,
+    Minter,
+    environ,
+)
+from .scripted import Script, ScriptedClerk, error
 
 MINTER = Minter()
 
 
 def test_what_was_noted_is_recalled() -> None:
-    memory: Memory[int] = Memory(2)
+    memory: Memory[str, int] = Memory(2)
     memory.note("a", 1)
     assert (memory.recall("a"), memory.recall("b")) == (1, None)
     memory.forget("a")
@@ -27,7 +36,7 @@ def test_what_was_noted_is_recalled() -> None:
 
 
 def test_of_too_many_the_one_goes_that_was_asked_for_longest_ago() -> None:
-    memory: Memory[int] = Memory(2)
+    memory: Memory[str, int] = Memory(2)
     memory.note("a", 1)
     memory.note("b", 2)
     assert memory.recall("a") == 1
@@ -37,14 +46,14 @@ def test_of_too_many_the_one_goes_that_was_asked_for_longest_ago() -> None:
 
 @pytest.mark.parametrize("size", [0, 1, 5])
 def test_there_are_never_more(size: int) -> None:
-    memory: Memory[int] = Memory(size)
+    memory: Memory[str, int] = Memory(size)
     for number in range(50):
         memory.note(str(number % 7), number)
         assert len(memory) <= size
 
 
 def test_threads_do_not_disturb_each_other() -> None:
-    memory: Memory[int] = Memory(3)
+    memory: Memory[str, int] = Memory(3)
 
     def use(start: int) -> None:
         for number in range(start, start + 3000):
@@ -153,3 +162,118 @@ def test_a_visitor_who_carries_nothing_is_nobody_whatever_was_asked_before() -> 
     assert production.authenticate(environ()).reason == "session-token-and-uat-missing"
     assert development(clock).authenticate(environ()).reason == "dev-browser-missing"
     assert production.authenticate(environ(QUERY_STRING="a=b")).status == "signed-out"
+
+
+# What the cookies of before came to
+
+SAME_NAME = Minter(MINTER.kid)
+DAY = 86_400.0
+
+
+class Aging:
+    """An instance whose keys come from a Clerk that can be told others, and grow old at once."""
+
+    def __init__(self) -> None:
+        self._seconds = 0.0
+        self._served = ScriptedClerk({"GET /v1/jwks": MINTER.jwks()})
+        self.clerk = self._served.instance(clock=lambda: NOW, monotonic=lambda: self._seconds)
+
+    def publish(self, minter: Minter) -> None:
+        """Have other keys fetched before the next decision."""
+        self._served.answers["GET /v1/jwks"] = minter.jwks()
+        self._seconds += DAY
+
+    def reasons(self, *requests: dict[str, Any]) -> list[str | None]:
+        return [self.clerk.authenticate(request).reason for request in requests]
+
+
+def both_carriers(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    return cookies(__session=token), environ(HTTP_AUTHORIZATION=f"Bearer {token}")
+
+
+def test_what_was_remembered_ends_with_its_key() -> None:
+    aging, requests = Aging(), both_carriers(MINTER.token())
+    for _ in range(2):
+        assert aging.reasons(*requests) == [None, None]
+    aging.publish(SAME_NAME)
+    for _ in range(2):
+        assert aging.reasons(*requests) == ["token-invalid-signature"] * 2
+    aging.publish(MINTER)
+    assert aging.reasons(*requests) == [None, None]
+
+
+def test_a_remembered_key_name_does_not_stand_for_another_key() -> None:
+    aging = Aging()
+    assert aging.reasons(*both_carriers(MINTER.token())) == [None, None]
+    aging.publish(SAME_NAME)
+    new = both_carriers(SAME_NAME.token(jti="new"))
+    old = both_carriers(MINTER.token(jti="old"))
+    assert aging.reasons(*new, *old, *new) == [
+        *(None, None), *["token-invalid-signature"] * 2, *(None, None),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("header", "reason"),
+    [
+        ({"alg": "none"}, "token-invalid-algorithm"),
+        ({"typ": "at+jwt"}, "token-type-mismatch"),
+        ({"cat": "cl_template"}, "token-type-mismatch"),
+        ({"crit": ["exp"]}, "token-invalid"),
+        ({"kid": "ins_other"}, "jwk-kid-mismatch"),
+    ],
+)
+def test_a_header_that_was_never_verified_is_looked_at_however_often_it_comes(
+    header: dict[str, Any], reason: str
+) -> None:
+    aging = Aging()
+    for number in range(3):
+        assert aging.reasons(*both_carriers(MINTER.token(jti=str(number)))) == [None, None]
+        bad = both_carriers(MINTER.token(header, jti=f"{number} more"))
+        assert aging.reasons(*bad) == [reason, reason]
+
+
+def test_cookies_of_before_do_not_answer_for_a_query() -> None:
+    clerk = Clerk(
+        publishable_key=PUBLISHABLE_LIVE, jwt_key=MINTER.pem, dotenv=False, clock=lambda: NOW
+    )
+    request = cookies(__session=MINTER.token(), __client_uat=str(NOW - 99))
+    for query, reason in [
+        ("", None), ("_clerk_session_id=sess_other", "session-id-mismatch"), ("", None),
+        ("a=b", None), ("_clerk_session_id=sess_other", "session-id-mismatch"),
+    ]:  # fmt: skip
+        assert clerk.authenticate({**request, "QUERY_STRING": query}).reason == reason
+
+
+def test_cookies_of_before_do_not_answer_for_what_a_query_brings() -> None:
+    clerk = development(FrozenClock(NOW))
+    request = cookies(
+        __session=MINTER.token(iss=ISSUER_TEST),
+        __client_uat=str(NOW - 99),
+        __clerk_db_jwt="dvb",
+    )
+    page = {"HTTP_ACCEPT": "text/html", "HTTP_SEC_FETCH_DEST": "document"}
+    for query, reason in [("", None), ("__clerk_db_jwt=dvb", "dev-browser-sync"), ("", None)]:
+        decided = clerk.authenticate({**request, **page, "QUERY_STRING": query})
+        assert decided.reason == reason
+
+
+def test_what_a_handshake_brought_is_asked_for_until_clerk_answers() -> None:
+    """The cookies are good by themselves: a remembered answer would leave the nonce unused."""
+    brought = {"directives": [f"__session={MINTER.token(sid='sess_new')}; Path=/"]}
+    served = ScriptedClerk(
+        {"GET /v1/clients/handshake_payload": Script(error(500, "internal"), brought)}
+    )
+    clerk = served.instance(
+        publishable_key=PUBLISHABLE_LIVE,
+        jwt_key=MINTER.pem,
+        clock=lambda: NOW,
+        sleep=lambda _: None,
+    )
+    request = cookies(
+        __session=MINTER.token(),
+        __client_uat=str(NOW - 99),
+        __clerk_handshake_nonce="nonce_1",
+    )
+    sessions = [clerk.authenticate(request).auth for _ in range(2)]
+    assert [found and found.session_id for found in sessions] == ["sess_1", "sess_new"]

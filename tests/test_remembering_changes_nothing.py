@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 STEPS = 1000
 DAY = 86_400.0
+HANDSHAKE_PAYLOAD = "GET /v1/clients/handshake_payload"
 FIRST, SAME_NAME, SECOND = Minter(), Minter("ins_k1"), Minter("ins_k2")
 KEY_SETS = [
     {"keys": [minter.jwk() for minter in minters]}
@@ -94,11 +95,11 @@ class World:
         self._suffix = SUFFIX_TEST if is_test else SUFFIX_LIVE
         self._tokens = tokens(ISSUER_TEST if is_test else ISSUER_LIVE)
         self._cookies = [self._cookie_header() for _ in range(40)]
-        brought = {"directives": [f"__session={self._tokens[1]}; Path=/"]}
+        self._brought = {"directives": [f"__session={self._tokens[1]}; Path=/"]}
         self._clerk = ScriptedClerk(
             {
                 "GET /v1/jwks": KEY_SETS[0],
-                "GET /v1/clients/handshake_payload": brought,
+                HANDSHAKE_PAYLOAD: self._brought,
                 "POST /v1/client/sessions/sess_1/refresh": error(401, "no"),
             }
         )
@@ -112,12 +113,15 @@ class World:
         )
 
     def move(self) -> None:
-        """Let time pass now and then, and Clerk sign with other keys."""
+        """Let time pass now and then, and Clerk sign with other keys, fail or recover."""
         if self.random.random() < 0.1:
             self.now = NOW + self.random.choice([0, 3, 9, 11, 40, 64, 66, -20])
         if self.random.random() < 0.03:
             self._clerk.answers["GET /v1/jwks"] = self.random.choice(KEY_SETS)
             self._seconds += DAY
+        if self.random.random() < 0.1:
+            answer = self.random.choice([self._brought, error(500, "down")])
+            self._clerk.answers[HANDSHAKE_PAYLOAD] = answer
 
     def request(self) -> dict[str, Any]:
         keys = dict(self.random.choice(HEADERS), QUERY_STRING=self.random.choice(QUERIES))

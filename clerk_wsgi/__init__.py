@@ -19,7 +19,8 @@ from .errors import (
 )
 from .handlers import default_on_error, error_response, json_error_response, strict_on_error
 from .machine_auth import ApiKeyAuth, M2MAuth, MachineAuth, OAuthAuth
-from .middleware import ClerkMiddleware, get_auth, get_session, require_session, with_session
+from .middleware import ClerkMiddleware, require_session, with_session
+from .published import get_auth, get_session
 from .state import Handshake, RequestState, SignedIn, SignedOut
 
 __all__ = [

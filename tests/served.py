@@ -22,3 +22,4 @@ def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iter
 
 
 app = require_session(application)
+named_in_the_log = require_session(application, remote_user=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from itertools import cycle, islice
@@ -13,8 +14,11 @@ import requests
 from clerk_wsgi.testing import start_emulator
 
 from .gunicorns import gunicorn
+from .processes import PROJECT
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from clerk_wsgi.testing import Emulator
 
 pytestmark = pytest.mark.servers
@@ -70,3 +74,19 @@ def test_a_herd_at_cold_start_costs_one_key_fetch_per_worker_and_an_outage_nothi
             again = list(herd.map(lambda token: ask(url, token), tokens))
             assert [answer.status_code for answer in again] == [200] * 48
             assert [answer.json()["user_id"] for answer in again] == list(tokens.values())
+
+
+def test_the_access_log_names_the_user_as_the_readme_says(tmp_path: Path) -> None:
+    readme = (PROJECT / "README.md").read_text(encoding="utf-8")
+    shown = re.search(r"--access-logformat '([^']+)'", readme)
+    assert shown is not None
+    log = tmp_path / "access.log"
+    options = ("--access-logfile", str(log), "--access-logformat", shown[1])
+    with start_emulator() as clerk:
+        [(token, user_id)] = tokens_of(clerk.emulator, 1).items()
+        with gunicorn("tests.served:named_in_the_log", clerk, *options) as url:
+            assert ask(url, token).status_code == 200
+            assert ask(url, "a.b.c").status_code == 401
+    signed_in, refused = log.read_text(encoding="utf-8").splitlines()
+    assert re.match(rf"127\.0\.0\.1 {user_id} \[.+\] \"GET / HTTP/1\.1\" 200 ", signed_in)
+    assert re.match(r"127\.0\.0\.1 - \[.+\] \"GET / HTTP/1\.1\" 401 ", refused)

@@ -28,7 +28,7 @@ from clerk_wsgi import (
     set_default,
     with_session,
 )
-from clerk_wsgi.middleware import _additions, _has_location, _redirect
+from clerk_wsgi.additions import additions_of, has_location, redirect
 from clerk_wsgi.refusals import error_of
 from clerk_wsgi.testing import bearer as bearer_of
 from clerk_wsgi.testing import clerk_for
@@ -118,8 +118,10 @@ def test_what_cannot_be_called_is_refused_when_wrapping(wrap: Wrap) -> None:
         wrap("app", clerk())
     with pytest.raises(TypeError, match="error_response must be callable, not int"):
         wrap(App(), clerk(), error_response=401)
-    with pytest.raises(AttributeError, match="authenticate"):
-        wrap(App(), print)
+    with pytest.raises(TypeError, match="clerk must be callable, not int"):
+        wrap(App(), 401)
+    with pytest.raises(TypeError, match="on_decision must be callable, not int"):
+        wrap(App(), clerk(), on_decision=401)
 
 
 def test_an_instance_wraps_as_the_functions_do() -> None:
@@ -442,7 +444,7 @@ def test_a_state_with_a_location_is_a_307_whatever_the_method(
 @pytest.mark.parametrize("method", METHODS)
 def test_the_redirect_itself_is_the_same_for_every_method(method: str) -> None:
     for headers in ([TO_CLERK, COOKIE, NO_STORE, CORS], [COOKIE, CORS, TO_CLERK]):
-        answer = serve(_redirect(headers), REQUEST_METHOD=method)
+        answer = serve(redirect(headers), REQUEST_METHOD=method)
         assert (answer.status, answer.body) == ("307 Temporary Redirect", b"")
         assert answer.one("Content-Length") == "0"
         assert answer.headers[: len(headers)] == headers
@@ -469,13 +471,13 @@ def test_a_redirect_says_why_and_is_never_cached() -> None:
 
 def test_the_name_of_a_location_counts_in_any_case() -> None:
     for name in ("location", "Location", "LOCATION"):
-        assert _has_location([COOKIE, (name, "https://clerk.example.com/")])
-    assert not _has_location([COOKIE, ("X-Location", "https://clerk.example.com/")])
+        assert has_location([COOKIE, (name, "https://clerk.example.com/")])
+    assert not has_location([COOKIE, ("X-Location", "https://clerk.example.com/")])
 
 
 def test_a_handshake_that_leads_nowhere_is_a_refusal() -> None:
     state = Handshake(reason="dev-browser-missing", extra_headers=())
-    assert not _has_location(state.headers)
+    assert not has_location(state.headers)
     error = error_of(state)
     assert isinstance(error, Unauthenticated)
     assert (error.status_code, error.reason) == (401, "dev-browser-missing")
@@ -562,8 +564,8 @@ def test_headers_of_a_state_other_than_cookies_do_not_go_on_a_response() -> None
     sent = [CORS, COOKIE, ("X-Other", "1"), OTHER_COOKIE, NO_STORE]
     cookies = [COOKIE, OTHER_COOKIE, ("Cache-Control", "private, no-store")]
     for debug in (True, False):
-        assert _additions(sent, debug=debug) == cookies
-        assert _additions([CORS, NO_STORE, ("X-Other", "1")], debug=debug) == []
+        assert additions_of(sent, debug=debug) == cookies
+        assert additions_of([CORS, NO_STORE, ("X-Other", "1")], debug=debug) == []
     answer = serve(by_handshake(COOKIE[1]).wrap(with_session, App(), debug_headers=True))
     assert answer.headers == [
         ("Content-Type", "text/plain"),

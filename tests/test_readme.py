@@ -447,7 +447,7 @@ def known_names() -> dict[str, object]:
         "error": ClerkError(),
         "session": Session(id="sess_1", user_id="user_1"),
         "client": Client(id="client_1"),
-        "on_error": ClerkMiddleware(App(), clerk())._on_error,
+        "on_error": ClerkMiddleware(App(), clerk())._verdicts.on_error,
     }
 
 

@@ -6,6 +6,7 @@ package reads no environment and needs no key.
 """
 
 from .api.models import Client, User
+from .authorization import Reverification
 from .claims import Auth, Session
 from .clerk import Clerk, default_clerk, set_default
 from .defaults import clients, sessions, users
@@ -38,6 +39,7 @@ __all__ = [
     "MachineAuth",
     "OAuthAuth",
     "RequestState",
+    "Reverification",
     "Session",
     "SignedIn",
     "SignedOut",

@@ -21,6 +21,7 @@ from .errors import (
 from .handlers import default_on_error, error_response, json_error_response, strict_on_error
 from .machine_auth import ApiKeyAuth, M2MAuth, MachineAuth, OAuthAuth
 from .middleware import ClerkMiddleware, get_auth, get_session, require_session, with_session
+from .requirements import Requirement
 from .state import Handshake, RequestState, SignedIn, SignedOut
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "MachineAuth",
     "OAuthAuth",
     "RequestState",
+    "Requirement",
     "Reverification",
     "Session",
     "SignedIn",

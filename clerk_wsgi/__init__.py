@@ -22,6 +22,7 @@ from .handlers import default_on_error, error_response, json_error_response, str
 from .machine_auth import ApiKeyAuth, M2MAuth, MachineAuth, OAuthAuth
 from .middleware import ClerkMiddleware, get_auth, get_session, require_session, with_session
 from .requirements import Requirement
+from .returning import safe_return_url
 from .state import Handshake, RequestState, SignedIn, SignedOut
 
 __all__ = [
@@ -55,6 +56,7 @@ __all__ = [
     "get_session",
     "json_error_response",
     "require_session",
+    "safe_return_url",
     "sessions",
     "set_default",
     "strict_on_error",

@@ -1,7 +1,7 @@
 """Where people sign in and out, sign up and look after their account.
 
 Pages of the application's own if settings name them, else those that Clerk hosts, which follow
-from the publishable key. No request can change them.
+from the publishable key (docs/protocol.md, "Pages and the way back"). No request can change them.
 """
 
 from __future__ import annotations

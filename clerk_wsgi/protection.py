@@ -72,7 +72,7 @@ class PublicPaths:
         ``targets`` are the request target as the client sent it, where the server says so
         (``RAW_URI``, ``REQUEST_URI``).
         """
-        if any(_is_ambiguous_target(target) for target in targets):
+        if any(is_ambiguous_target(target) for target in targets):
             return Access.AMBIGUOUS
         decoded = decode_path(path)
         if decoded is None or ambiguity_in(decoded) is not None:
@@ -98,7 +98,7 @@ def ambiguity_in(path: str) -> str | None:
     return None if found is None else _WHY[(found.lastindex or 0) - 1]
 
 
-def _is_ambiguous_target(target: str) -> bool:
+def is_ambiguous_target(target: str) -> bool:
     """Say whether a request target hides something, or is no path at all but a whole URL."""
     sent = target.partition("?")[0]
     if _HIDDEN.search(sent):

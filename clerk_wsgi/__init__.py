@@ -6,6 +6,7 @@ package reads no environment and needs no key.
 """
 
 from .api.models import Client, User
+from .authorization import Reverification
 from .claims import Auth, Session
 from .clerk import Clerk, default_clerk, set_default
 from .defaults import clients, sessions, users
@@ -21,6 +22,8 @@ from .handlers import default_on_error, error_response, json_error_response, str
 from .machine_auth import ApiKeyAuth, M2MAuth, MachineAuth, OAuthAuth
 from .middleware import ClerkMiddleware, require_session, with_session
 from .published import get_auth, get_session
+from .requirements import Requirement
+from .returning import safe_return_url
 from .state import Handshake, RequestState, SignedIn, SignedOut
 
 __all__ = [
@@ -39,6 +42,8 @@ __all__ = [
     "MachineAuth",
     "OAuthAuth",
     "RequestState",
+    "Requirement",
+    "Reverification",
     "Session",
     "SignedIn",
     "SignedOut",
@@ -52,6 +57,7 @@ __all__ = [
     "get_session",
     "json_error_response",
     "require_session",
+    "safe_return_url",
     "sessions",
     "set_default",
     "strict_on_error",

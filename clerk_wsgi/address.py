@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from ipaddress import IPv6Address
 from typing import TYPE_CHECKING
-from urllib.parse import quote, unquote_plus, urlsplit
+from urllib.parse import quote, unquote_plus, urlencode, urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -94,6 +94,15 @@ class Address:
 
 def _name_of(pair: str) -> str:
     return unquote_plus(pair.partition("=")[0], errors="replace")
+
+
+def with_parameter(url: str, name: str, value: str) -> str:
+    """Return a URL, or a path, with one more query parameter, which it then has once."""
+    before, mark, fragment = url.partition("#")
+    page, _, query = before.partition("?")
+    kept = [pair for pair in query.split("&") if pair and _name_of(pair) != name]
+    parameters = "&".join([*kept, urlencode({name: value}, errors="replace")])
+    return f"{page}?{parameters}{mark}{fragment}"
 
 
 def encode_path(path: str) -> str:

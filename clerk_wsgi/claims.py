@@ -12,9 +12,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from .authorization import Grants
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
+
+    from .authorization import Verification
 
 Claims = dict[str, Any]
 
@@ -253,6 +257,42 @@ class Auth:
     def claims(self) -> Claims | None:
         """All claims of the token, copied."""
         return None if self._claims is None else copied(self._claims)
+
+    def has(
+        self,
+        *,
+        role: str | None = None,
+        permission: str | None = None,
+        feature: str | None = None,
+        plan: str | None = None,
+        reverification: Verification | None = None,
+    ) -> bool:
+        """Say whether the session has all that is asked; ``None`` asks nothing.
+
+        Role and permission are those of the active organization, with or without ``org:``.
+        A feature or plan is a slug, or ``org:slug`` or ``user:slug``. ``reverification`` is a
+        preset such as ``"strict"``, a ``Reverification``, or a dict with ``level`` and
+        ``after_minutes``. The answer is ``False`` if nobody is signed in, if nothing is asked,
+        and for what is malformed (docs/protocol.md, "Authorization").
+        """
+        return self._claims is not None and self._grants(self._claims).allow(
+            role=role,
+            permission=permission,
+            feature=feature,
+            plan=plan,
+            reverification=reverification,
+        )
+
+    def _grants(self, claims: Claims) -> Grants:
+        organization = self._active_organization()
+        return Grants(
+            org_id=organization.id,
+            role=organization.role,
+            permissions=organization.permissions,
+            features=claims.get("fea"),
+            plans=claims.get("pla"),
+            factor_ages=_factor_ages(claims),
+        )
 
 
 class _ReadLater:

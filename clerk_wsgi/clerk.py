@@ -13,6 +13,7 @@ from .api.calling import rest
 from .config import load_settings
 from .context import RequestContext, carries_nothing
 from .keys import KeysUnavailable
+from .portal import Portal
 from .wiring import Outside, wire
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ class Clerk:
     files. Raises ``ConfigurationError`` naming the setting that is missing or wrong.
 
     ``api`` is Clerk's Backend API, for whatever the application itself wants to know or do;
-    ``sessions``, ``clients`` and ``users`` are parts of it.
+    ``sessions``, ``clients`` and ``users`` are parts of it. ``portal`` knows the pages for signing
+    in and out and the like.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class Clerk:
         self._read_cookies = instance.read_cookies
         self._keys = instance.keys
         self._trust_forwarded = self.settings.trust_forwarded
+        self.portal = Portal.of(self.settings)
 
     def __repr__(self) -> str:
         return f"Clerk(api_url={self.settings.api_url!r})"
@@ -102,6 +105,26 @@ class Clerk:
         except KeysUnavailable:  # which was logged
             return False
         return True
+
+    def sign_in_url(self, return_to: str | None = None) -> str:
+        """Return where people sign in: Clerk's page, unless a setting names another.
+
+        ``return_to`` is the absolute URL where they come back to; one that a client sent goes
+        through ``safe_return_url`` first. Raises ``ConfigurationError`` if there is no such page.
+        """
+        return self.portal.sign_in_url(return_to)
+
+    def sign_up_url(self, return_to: str | None = None) -> str:
+        """Return where people make an account, likewise."""
+        return self.portal.sign_up_url(return_to)
+
+    def account_url(self, return_to: str | None = None) -> str:
+        """Return where people look after their account, likewise."""
+        return self.portal.account_url(return_to)
+
+    def sign_out_url(self, return_to: str | None = None) -> str:
+        """Return where people sign out: only a setting names it, as Clerk has no page for it."""
+        return self.portal.sign_out_url(return_to)
 
     def with_session(self, app: Application, **options: Unpack[WrapperOptions]) -> ClerkMiddleware:
         """Wrap ``app``: it is always called, ``environ["clerk.session"]`` may be ``None``."""

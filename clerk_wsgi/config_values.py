@@ -122,7 +122,7 @@ def parse_proxy_url(text: str) -> str:
     raise Unexpected("an http(s) URL or a path that begins with a slash")
 
 
-def parse_sign_in_url(text: str) -> str:
+def parse_page_url(text: str) -> str:
     """Return an absolute URL or a path of this host."""
     if not split_url(text) and (text.startswith("//") or not _PATH.fullmatch(text)):
         raise Unexpected("an http(s) URL or a path that begins with one slash")

@@ -70,8 +70,13 @@ class FrontendApi:
     @property
     def accounts_url(self) -> str:
         """Return the base of the hosted account pages."""
-        host = self.host.replace("clerk.accountsstage.", "accountsstage.")
-        return "https://" + re.sub(r"clerk\.accounts\.|clerk\.", "accounts.", host, count=1)
+        return accounts_url_of(self.host)
+
+
+def accounts_url_of(frontend_api: str) -> str:
+    """Return the base of the hosted account pages that belong to the host of a Frontend API."""
+    host = frontend_api.replace("clerk.accountsstage.", "accountsstage.", 1)
+    return "https://" + re.sub(r"clerk\.accounts\.|clerk\.", "accounts.", host, count=1)
 
 
 def _is_account_portal(host: str) -> bool:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from .claims import Claims, copied
 from .settings import API_KEY, M2M_TOKEN, OAUTH_TOKEN
+
+if TYPE_CHECKING:
+    from .authorization import Verification
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +35,18 @@ class MachineAuth:
         """The token's own claims, copied."""
         claims: Claims | None = copied(self._claims)
         return claims
+
+    def has(
+        self,
+        *,
+        role: str | None = None,
+        permission: str | None = None,
+        feature: str | None = None,
+        plan: str | None = None,
+        reverification: Verification | None = None,
+    ) -> bool:
+        """Return ``False``: a machine has none of these, whoever it stands for; ask ``scopes``."""
+        return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

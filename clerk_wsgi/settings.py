@@ -103,8 +103,9 @@ class Settings:
     """Every setting after validation; times in seconds, ``api_url`` without a trailing slash.
 
     ``proxy_url`` is an absolute URL or a path that begins with a slash, otherwise as given: what
-    its trailing slashes or its query mean is for the one who joins it. ``sign_in_url`` is either
-    too, and absolute for a satellite. ``audience`` and ``issuer`` may hold empty entries.
+    its trailing slashes or its query mean is for the one who joins it. So are the URLs of pages,
+    and ``sign_in_url`` is absolute for a satellite. ``audience`` and ``issuer`` may hold empty
+    entries.
     ``sources`` maps each setting that was given to where its value came from, for messages.
     """
 
@@ -118,6 +119,9 @@ class Settings:
     domain: str | None = None
     is_satellite: bool = False
     sign_in_url: str | None = None
+    sign_up_url: str | None = None
+    account_url: str | None = None
+    sign_out_url: str | None = None
     satellite_auto_sync: bool = False
     authorized_parties: tuple[str, ...] = ()
     audience: tuple[str, ...] = ()
@@ -153,6 +157,9 @@ class SettingArguments(TypedDict, total=False):
     domain: str | None
     is_satellite: bool | None
     sign_in_url: str | None
+    sign_up_url: str | None
+    account_url: str | None
+    sign_out_url: str | None
     satellite_auto_sync: bool | None
     authorized_parties: str | Iterable[str] | None
     audience: str | Iterable[str] | None

@@ -118,8 +118,9 @@ def emulator(state: Path, tmp_path: Path) -> Iterator[Running]:
 def test_it_prints_what_an_application_needs(emulator: Running, state: Path) -> None:
     url = emulator.wait_for(LISTENING)[1]
     variables = exports(emulator.output)
-    names = "API_URL", "SECRET_KEY", "PUBLISHABLE_KEY", "PROXY_URL", "JWT_KEY"
-    assert variables.keys() == {f"CLERK_{name}" for name in names}
+    names = {"API_URL", "SECRET_KEY", "PUBLISHABLE_KEY", "PROXY_URL", "JWT_KEY"}
+    pages = {"SIGN_IN_URL", "SIGN_UP_URL", "ACCOUNT_URL", "SIGN_OUT_URL"}
+    assert variables.keys() == {f"CLERK_{name}" for name in names | pages}
     assert variables["CLERK_API_URL"] == variables["CLERK_PROXY_URL"] == url
     assert variables["CLERK_SECRET_KEY"] == Emulator(state).secret_key
     assert variables["CLERK_PUBLISHABLE_KEY"] == Emulator(state).publishable_key

@@ -271,6 +271,9 @@ def test_a_file_that_is_no_text_is_named_but_not_quoted() -> None:
         ("CLERK_PROXY_URL", "/__clerk", "proxy_url", "/__clerk"),
         ("CLERK_DOMAIN", "sat.example", "domain", "sat.example"),
         ("CLERK_SIGN_IN_URL", "/sign-in", "sign_in_url", "/sign-in"),
+        ("CLERK_SIGN_UP_URL", "/sign-up", "sign_up_url", "/sign-up"),
+        ("CLERK_ACCOUNT_URL", "/user", "account_url", "/user"),
+        ("CLERK_SIGN_OUT_URL", "/sign-out", "sign_out_url", "/sign-out"),
         ("CLERK_AUTHORIZED_PARTIES", "a", "authorized_parties", ("a",)),
         ("CLERK_AUTHORIZED_PARTIES", " a , b,,", "authorized_parties", ("a", "b")),
         ("CLERK_VERIFICATION", "live", "verification", "live"),
@@ -730,11 +733,15 @@ def test_anything_else_is_no_domain(value: object) -> None:
     assert refusal(domain=value).startswith("domain (from argument): expected ")
 
 
+PAGES = ("sign_in_url", "sign_up_url", "account_url", "sign_out_url")
+
+
 @pytest.mark.parametrize(
     "text", ["/sign-in", "/", "https://primary.example", "http://primary.example/sign-in?a=1#b"]
 )
-def test_a_sign_in_url_is_a_url_or_a_path(text: str) -> None:
-    assert load(sign_in_url=text).sign_in_url == text
+def test_the_url_of_a_page_is_a_url_or_a_path(text: str) -> None:
+    for name in PAGES:
+        assert value_of(name, **{name: text}) == text
 
 
 @pytest.mark.parametrize(
@@ -751,8 +758,9 @@ def test_a_sign_in_url_is_a_url_or_a_path(text: str) -> None:
         "/a\n",
     ],
 )
-def test_anything_else_is_no_sign_in_url(value: object) -> None:
-    assert refusal(sign_in_url=value).startswith("sign_in_url (from argument): expected ")
+def test_anything_else_is_no_url_of_a_page(value: object) -> None:
+    for name in PAGES:
+        assert refusal(**{name: value}).startswith(f"{name} (from argument): expected ")
 
 
 # ---- satellites ------------------------------------------------------------------------------
@@ -1004,7 +1012,7 @@ WRONG: tuple[tuple[str, object], ...] = (
     ("api_version", f"{HIDDEN}/x"),
     ("proxy_url", f"ftp://{HIDDEN}"),
     ("domain", f"https://{HIDDEN}"),
-    ("sign_in_url", f"//{HIDDEN}"),
+    *((name, f"//{HIDDEN}") for name in PAGES),
     ("is_satellite", HIDDEN),
     ("authorized_parties", {HIDDEN: 1}),
     ("audience", [HIDDEN, 5]),

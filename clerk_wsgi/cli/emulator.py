@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING
 from ..emulator import IN_MEMORY, Emulator, Server
 from ..emulator.foreground import StopSignals
 from ..emulator.seeding.introduction import known_accounts, lines_about, usable_session_id
+from ..emulator.variables import api_variables, browser_variables
 from .errors import UsageError
 from .options import DEFAULT_STATE
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Mapping
 
 
 def run(options: argparse.Namespace) -> int:
@@ -77,19 +79,22 @@ def _introduce(emulator: Emulator, server: Server) -> None:
     if server.is_open_to_others:
         print("Other machines can reach it, too, and whoever does can sign in as anybody.")
     print("\nFor the application's environment, or its .env file:\n")
-    print(f"export CLERK_API_URL={url}")
-    print(f"export CLERK_SECRET_KEY={emulator.secret_key}")
+    _print_exports(api_variables(emulator, url))
     print("\nSo that browsers can sign in to it, too:\n")
-    print(f"export CLERK_PUBLISHABLE_KEY={emulator.publishable_key}")
-    print(f"export CLERK_PROXY_URL={url}")
+    _print_exports(browser_variables(emulator, url))
     print("\nAnd to verify tokens without asking the local Clerk for its keys:\n")
-    print(f"export CLERK_JWT_KEY={key}")
+    _print_exports({"CLERK_JWT_KEY": key})
     print(f"\nStatus page:     {url}/")
     print(f"Sign-in page:    {url}/sign-in?redirect_url=…")
     for number, line in enumerate(lines_about(known_accounts(emulator))):
         print(f"{'' if number else 'Can sign in:':17}{line}")
     print(f"Control API:     {_control_command()}")
     print(f"A token:         {_token_command(emulator, url)}\n", flush=True)
+
+
+def _print_exports(variables: Mapping[str, str]) -> None:
+    for name, text in variables.items():
+        print(f"export {name}={text}")
 
 
 def _control_command() -> str:

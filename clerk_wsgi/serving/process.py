@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from ..emulator import ListenError
+from ..emulator.variables import variables_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -57,13 +58,7 @@ def url_of(listener: socket.socket) -> str:
 def local_environ(emulator: Emulator, url: str) -> dict[str, str]:
     """Return an environment whose only Clerk is the local one, served at ``url``."""
     others = {name: text for name, text in os.environ.items() if not name.startswith("CLERK_")}
-    return {
-        **others,
-        "CLERK_SECRET_KEY": emulator.secret_key,
-        "CLERK_PUBLISHABLE_KEY": emulator.publishable_key,
-        "CLERK_API_URL": url,
-        "CLERK_PROXY_URL": url,
-    }
+    return {**others, **variables_of(emulator, url)}
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ..emulator import Emulator, Server
 from ..emulator.app import EmulatorOptions
+from ..emulator.variables import variables_of
 
 if TYPE_CHECKING:
     import os
@@ -36,12 +37,7 @@ class RunningEmulator:
     @property
     def environ(self) -> dict[str, str]:
         """The variables that let an application in another process use this local Clerk."""
-        return {
-            "CLERK_SECRET_KEY": self.emulator.secret_key,
-            "CLERK_PUBLISHABLE_KEY": self.emulator.publishable_key,
-            "CLERK_API_URL": self.url,
-            "CLERK_PROXY_URL": self.url,
-        }
+        return variables_of(self.emulator, self.url)
 
     def stop(self) -> None:
         """Stop listening and end every connection; a second call does nothing."""

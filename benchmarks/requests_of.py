@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from clerk_wsgi.emulator import Emulator, forge
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from _typeshed.wsgi import WSGIEnvironment
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
@@ -22,6 +24,21 @@ HOUR = 3600
 def local_clerk() -> Emulator:
     """Return a Clerk of a production instance, in this process."""
     return Emulator(publishable_key=PRODUCTION)
+
+
+def saved_clerk(state: Path, *, like: Emulator | None = None) -> Emulator:
+    """Return a Clerk of a production instance whose state is in a file, for other processes.
+
+    One that is ``like`` another has the same keys, so that tokens of either count for both.
+    """
+    if like is None:
+        return Emulator(state, publishable_key=PRODUCTION)
+    return Emulator(
+        state,
+        publishable_key=like.publishable_key,
+        secret_key=like.secret_key,
+        signing_key=like._keys.current,
+    )
 
 
 # What a kind of request has beside what all have, as it comes from the network.
@@ -44,10 +61,20 @@ class Requests:
 
     def token(self, **claims: Any) -> str:
         """Return a token that no other is like."""
+        return self.token_of(self._session, **claims)
+
+    def token_of(self, session_id: str, **claims: Any) -> str:
+        """Return such a token of a session that need not be the usual one."""
         number = f"{next(self._numbers):020d}"
         return self.emulator.session_token(
-            self._session, expires_in=HOUR, azp=self._origin, jti=number, **claims
+            session_id, expires_in=HOUR, azp=self._origin, jti=number, **claims
         )
+
+    def claims(self) -> dict[str, Any]:
+        """Return what the token says that was seen before, to sign more like it."""
+        claims = self.emulator.read_session_token(self._token)
+        assert claims is not None
+        return claims
 
     def signature(self) -> tuple[RSAPublicKey, bytes, bytes]:
         """Return a key, a signature of it, and what was signed."""
@@ -57,15 +84,20 @@ class Requests:
 
     def signed_in(self) -> Variables:
         """The cookies of a browser that is signed in, the token one that was seen before."""
-        return self._with_cookies(self._token)
+        return self.with_cookies(self._token)
 
     def bearer(self) -> Variables:
         """The same token in the header."""
         return _variables(HTTP_AUTHORIZATION=f"Bearer {self._token}")
 
+    def client_token(self) -> Variables:
+        """The cookies of a browser whose token is of its client, as Clerk once made them."""
+        session = self.emulator.session(self._session)
+        return self.with_cookies(self.emulator.client_token(session["client_id"]))
+
     def unseen(self) -> Variables:
         """The cookies of a browser whose token is new."""
-        return self._with_cookies(self.token())
+        return self.with_cookies(self.token())
 
     def unseen_bearer(self) -> Variables:
         """A new token in the header."""
@@ -94,7 +126,7 @@ class Requests:
 
     def expired(self) -> Variables:
         """A token that has expired long ago, asked for by a script."""
-        return self._with_cookies(self._expired)
+        return self.with_cookies(self._expired)
 
     def token_payload(self) -> str:
         """Return the payload of a token that nobody has seen, without signing it."""
@@ -104,7 +136,8 @@ class Requests:
             f'"jti":"{number:020d}","nbf":1700000000,"sid":"sess_1","sub":"user_1","v":2}}'
         )
 
-    def _with_cookies(self, token: str) -> Variables:
+    def with_cookies(self, token: str) -> Variables:
+        """The cookies of a browser whose session has this token."""
         uat = "1700000000"
         cookies = (
             f"{_OTHERS}; __session={token}; __client_uat={uat}; "
@@ -164,3 +197,12 @@ def environ_of(own: Variables) -> WSGIEnvironment:
     for name, text in own.items():
         environ[name] = text.decode("latin-1")
     return environ
+
+
+def headers_of(own: Variables) -> dict[str, str]:
+    """Return the headers of a request as a client sends them."""
+    return {
+        name.removeprefix("HTTP_").replace("_", "-").title(): text
+        for name, text in environ_of(own).items()
+        if name.startswith("HTTP_")
+    }

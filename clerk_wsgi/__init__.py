@@ -5,11 +5,11 @@ instance of one's own, ``sessions``, ``clients`` and ``users`` ask Clerk's API. 
 package reads no environment and needs no key.
 """
 
-from .api.models import Client, User
-from .authorization import Reverification
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from .claims import Auth, Session
 from .clerk import Clerk, default_clerk, set_default
-from .defaults import clients, sessions, users
 from .errors import (
     ApiError,
     ClerkError,
@@ -22,9 +22,14 @@ from .handlers import default_on_error, error_response, json_error_response, str
 from .machine_auth import ApiKeyAuth, M2MAuth, MachineAuth, OAuthAuth
 from .middleware import ClerkMiddleware, require_session, with_session
 from .published import get_auth, get_session
-from .requirements import Requirement
-from .returning import safe_return_url
 from .state import Handshake, RequestState, SignedIn, SignedOut
+
+if TYPE_CHECKING:
+    from .api.models import Client, User
+    from .authorization import Reverification
+    from .defaults import clients, sessions, users
+    from .requirements import Requirement
+    from .returning import safe_return_url
 
 __all__ = [
     "ApiError",
@@ -66,3 +71,26 @@ __all__ = [
 ]
 
 __version__ = "0.1.0"
+
+# Imported when somebody asks for them: the import of the package stays quick.
+_LATER = {
+    "Client": "api.models",
+    "Requirement": "requirements",
+    "Reverification": "authorization",
+    "User": "api.models",
+    "clients": "defaults",
+    "safe_return_url": "returning",
+    "sessions": "defaults",
+    "users": "defaults",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = globals()[name] = getattr(import_module(f".{_LATER[name]}", __name__), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})

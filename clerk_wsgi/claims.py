@@ -12,13 +12,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from .authorization import Grants
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
-    from .authorization import Verification
+    from .authorization import Grants, Verification
 
 Claims = dict[str, Any]
 
@@ -284,6 +282,8 @@ class Auth:
         )
 
     def _grants(self, claims: Claims) -> Grants:
+        from .authorization import Grants  # which only applications that ask need
+
         organization = self._active_organization()
         return Grants(
             org_id=organization.id,

@@ -7,13 +7,13 @@ Nothing is shared between instances. The default instance, which ``with_session`
 from __future__ import annotations
 
 import time
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 from .api.calling import rest
 from .config import load_settings
 from .context import RequestContext, carries_nothing
 from .keys import KeysUnavailable
-from .portal import Portal
 from .wiring import Outside, wire
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from .api.resources import ClientsApi, SessionsApi, UsersApi
     from .middleware import Application, ClerkMiddleware, WrapperOptions
+    from .portal import Portal
     from .settings import SettingArguments
     from .state import RequestState
 
@@ -63,10 +64,16 @@ class Clerk:
         self._read_cookies = instance.read_cookies
         self._keys = instance.keys
         self._trust_forwarded = self.settings.trust_forwarded
-        self.portal = Portal.of(self.settings)
 
     def __repr__(self) -> str:
         return f"Clerk(api_url={self.settings.api_url!r})"
+
+    @cached_property
+    def portal(self) -> Portal:
+        """The pages of the instance for signing in and out, and the like."""
+        from .portal import Portal
+
+        return Portal.of(self.settings)
 
     @property
     def sessions(self) -> SessionsApi:

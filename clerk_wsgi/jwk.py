@@ -16,7 +16,6 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey, RSAPublicNumbers
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from .errors import ClerkUnavailable
 
@@ -167,6 +166,9 @@ def _decode_body(body: str) -> bytes:
 
 
 def _load_public_key(der: bytes, label: str) -> object:
+    # Keys of a JWKS need none of these, which are slow to import.
+    from cryptography.hazmat.primitives.serialization import load_der_public_key
+
     load: Callable[[bytes], object] = load_der_public_key  # SPKI and PKCS#1 alike
     if label.endswith("CERTIFICATE"):
         load = _load_certificate_key
@@ -179,6 +181,6 @@ def _load_public_key(der: bytes, label: str) -> object:
 
 
 def _load_certificate_key(der: bytes) -> object:
-    from cryptography.x509 import load_der_x509_certificate  # rarely needed, slow to import
+    from cryptography.x509 import load_der_x509_certificate
 
     return load_der_x509_certificate(der).public_key()

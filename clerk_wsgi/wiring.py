@@ -26,12 +26,9 @@ from .judge import TokenJudge
 from .keys import NoKeys, PemKey, RemoteKeys
 from .live import LiveVerifier
 from .machine import MachineVerifier
-from .organizations import OrganizationSync
-from .patterns import BadPattern
 from .rationed import Ration, RationedApi
 from .refusals import refusal_for
 from .resolve import HandshakeResolver
-from .sync import Satellite
 from .tokens import Audience, SessionTokenVerifier, TokenRefused
 
 if TYPE_CHECKING:
@@ -41,7 +38,9 @@ if TYPE_CHECKING:
 
     from .cookies import RequestCookies
     from .keys import Keys, KeySource
+    from .organizations import OrganizationSync
     from .settings import Settings
+    from .sync import Satellite
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,6 +212,9 @@ def _audience_of(settings: Settings) -> Audience:
 def _organizations_of(settings: Settings) -> OrganizationSync | None:
     if not settings.organization_patterns and not settings.personal_account_patterns:
         return None
+    from .organizations import OrganizationSync
+    from .patterns import BadPattern
+
     try:
         return OrganizationSync(settings.organization_patterns, settings.personal_account_patterns)
     except BadPattern as error:
@@ -229,6 +231,8 @@ def _selection_of(settings: Settings) -> CookieSelection | None:
 def _satellite_of(settings: Settings, frontend: FrontendApi | None) -> Satellite | None:
     if not settings.is_satellite or frontend is None:
         return None
+    from .sync import Satellite
+
     return Satellite(
         auto_sync=settings.satellite_auto_sync,
         development=frontend.development,

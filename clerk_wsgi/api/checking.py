@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ApiError, ClerkUnavailable, Unauthenticated
-from .models import parse_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -60,7 +59,7 @@ class SessionCheck:
                 raise
             self._is_gone = True
             return None
-        return _named(parse_session(answer), session_id)
+        return _named(answer, session_id)
 
     def _verify_here(self, caller: Caller, session_id: str, token: str) -> Session:
         try:
@@ -70,13 +69,16 @@ class SessionCheck:
         if claims.get("sid") != session_id:
             raise _invalid_token("The token is of another session.", "session-id-mismatch")
         answer = caller.call("GET", f"/sessions/{session_id}")
-        session = _named(parse_session(answer), session_id)
+        session = _named(answer, session_id)
         if session.user_id != claims.get("sub"):
             raise _invalid_token("The token is of another user.", None)
         return _active(session)
 
 
-def _named(session: Session, session_id: str) -> Session:
+def _named(answer: object, session_id: str) -> Session:
+    from .models import parse_session  # slow to import, and rarely needed
+
+    session = parse_session(answer)
     if session.id != session_id:
         raise ClerkUnavailable("Clerk's answer is another session than the one asked for.")
     return session

@@ -1,11 +1,13 @@
-"""The client of Clerk's Backend API, as applications use it: ``clerk.api``."""
+"""The client of Clerk's Backend API, as applications use it: ``clerk.api``.
+
+What its answers are read into is imported by the first call: few workers ever make one.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ClerkUnavailable
-from .resources import ClientsApi, SessionsApi, UsersApi
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from ..claims import Session
     from .calling import Caller
     from .checking import SessionCheck
+    from .resources import ClientsApi, SessionsApi, UsersApi
 
 
 class ApiClient:
@@ -28,16 +31,22 @@ class ApiClient:
     @property
     def sessions(self) -> SessionsApi:
         """The sessions of the instance."""
+        from .resources import SessionsApi
+
         return SessionsApi(lambda: self)
 
     @property
     def clients(self) -> ClientsApi:
         """The clients of the instance."""
+        from .resources import ClientsApi
+
         return ClientsApi(lambda: self)
 
     @property
     def users(self) -> UsersApi:
         """The users of the instance."""
+        from .resources import UsersApi
+
         return UsersApi(lambda: self)
 
     def jwks(self) -> dict[str, Any]:

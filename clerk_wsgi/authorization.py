@@ -155,7 +155,7 @@ class Grants:
 
     def _has_role(self, role: object) -> bool:
         held = self.role if self.org_id else None
-        return bool(held) and _PREFIXES.sub("org:", held or "", count=1) == parse_key(role)
+        return bool(held) and _PREFIXES.sub("org:", held or "") == parse_key(role)
 
     def _has_permission(self, permission: object) -> bool:
         held = self.permissions if self.org_id else None

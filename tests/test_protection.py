@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import http.client
+import socket
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -408,15 +408,13 @@ def on_gunicorn() -> Iterator[str]:
 
 def answer(host: str, target: str) -> str:
     """What the server at ``host`` answers to a target that is sent as it is."""
-    connection = http.client.HTTPConnection(host, timeout=10)
-    try:
-        connection._validate_path = lambda url: None  # type: ignore[attr-defined]
-        connection.putrequest("GET", target)
-        connection.endheaders()
-        response = connection.getresponse()
-        return response.read().decode() if response.status == 200 else str(response.status)
-    finally:
-        connection.close()
+    name, _, port = host.partition(":")
+    with socket.create_connection((name, int(port)), timeout=10) as connection:
+        connection.sendall(f"GET {target} HTTP/1.0\r\nHost: {host}\r\n\r\n".encode("latin-1"))
+        with connection.makefile("rb") as answered:
+            status, *_ = answered.readline().split(b" ")[1:]
+            body = answered.read().rpartition(b"\r\n\r\n")[2]
+    return (body if status == b"200" else status).decode()
 
 
 SENDABLE = [text for text in HOSTILE if text and not set(text) & set(" \r\n\x00\t")]

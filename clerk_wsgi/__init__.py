@@ -28,8 +28,10 @@ if TYPE_CHECKING:
     from .api.models import Client, User
     from .authorization import Reverification
     from .defaults import clients, sessions, users
+    from .guards import protect, require
     from .requirements import Requirement
     from .returning import safe_return_url
+    from .signing import Redirect, sign_in_on_error, sign_out
 
 __all__ = [
     "ApiError",
@@ -46,6 +48,7 @@ __all__ = [
     "M2MAuth",
     "MachineAuth",
     "OAuthAuth",
+    "Redirect",
     "RequestState",
     "Requirement",
     "Reverification",
@@ -61,10 +64,14 @@ __all__ = [
     "get_auth",
     "get_session",
     "json_error_response",
+    "protect",
+    "require",
     "require_session",
     "safe_return_url",
     "sessions",
     "set_default",
+    "sign_in_on_error",
+    "sign_out",
     "strict_on_error",
     "users",
     "with_session",
@@ -75,12 +82,17 @@ __version__ = "0.1.0"
 # Imported when somebody asks for them: the import of the package stays quick.
 _LATER = {
     "Client": "api.models",
+    "Redirect": "signing",
     "Requirement": "requirements",
     "Reverification": "authorization",
     "User": "api.models",
     "clients": "defaults",
+    "protect": "guards",
+    "require": "guards",
     "safe_return_url": "returning",
     "sessions": "defaults",
+    "sign_in_on_error": "signing",
+    "sign_out": "signing",
     "users": "defaults",
 }
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from _typeshed.wsgi import WSGIEnvironment
     from webob import Request
@@ -100,7 +100,7 @@ def tell_remote_user(environ: WSGIEnvironment, decision: Decision) -> None:
         environ["AUTH_TYPE"] = "Clerk"
 
 
-def path_of(environ: WSGIEnvironment) -> str:
+def path_of(environ: Mapping[str, Any]) -> str:
     """Return the path of a request, however much of it a mount has moved to ``SCRIPT_NAME``."""
     path: str = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
     return path

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 from .additions import adding, additions_of, has_location, redirect
 from .clerk import Clerk, default_clerk
-from .decisions import DECISION, Decision, path_of, tell, tell_remote_user
+from .decisions import DECISION, Decision, tell, tell_remote_user
 from .errors import ClerkError
 from .handlers import default_on_error, error_response, strict_on_error
 from .refusals import error_of
@@ -102,7 +102,7 @@ class ClerkMiddleware:
         self, environ: WSGIEnvironment, start_response: StartResponse
     ) -> tuple[WSGIApplication, StartResponse]:
         """Return who answers this request, and the ``start_response`` to answer with."""
-        if self._exempt and path_of(environ) in self._exempt:
+        if self._exempt and environ.get("PATH_INFO") in self._exempt:
             return self._exempted(environ), start_response
         try:
             clerk = self._clerk or self._chosen(environ)
@@ -202,7 +202,7 @@ def require_session(
 
 
 def _exact_paths(paths: str | Iterable[str]) -> frozenset[str]:
-    """Return paths as ``path_of`` gives them; ``ValueError`` for what is not named exactly."""
+    """Return paths as environ has them; ``ValueError`` for what is not named exactly."""
     given = [paths] if isinstance(paths, str) else list(paths)
     for path in given:
         if not path.startswith("/") or set(path) & set("?#*%"):

@@ -15,7 +15,7 @@ def get_session(request: object) -> Session | None:
 
     ``LookupError`` if the application is not wrapped.
     """
-    session: Session | None = _published(request, "clerk.session")
+    session: Session | None = published(request, "clerk.session")
     return session
 
 
@@ -24,19 +24,21 @@ def get_auth(request: object) -> Auth | MachineAuth:
 
     ``LookupError`` if the application is not wrapped.
     """
-    auth: Auth | MachineAuth = _published(request, "clerk.auth")
+    auth: Auth | MachineAuth = published(request, "clerk.auth")
     return auth
 
 
-def _published(request: object, key: str) -> Any:
+def published(request: object, key: str) -> Any:
+    """Return what the wrapper has left under a key of environ, or raise ``LookupError``."""
     try:
-        return _environ_of(request)[key]
+        return environ_of(request)[key]
     except KeyError:
         message = f"{key} is not in this request: wrap the application with with_session(app)"
         raise LookupError(message) from None
 
 
-def _environ_of(request: object) -> Mapping[str, Any]:
+def environ_of(request: object) -> Mapping[str, Any]:
+    """Return the WSGI environ of a framework's request, or of none."""
     # WebOb, Pyramid, Bottle, Flask and Django say environ, Falcon env; META is Django's older name.
     for name in ("environ", "env", "META"):
         environ = getattr(request, name, None)

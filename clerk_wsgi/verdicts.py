@@ -38,3 +38,11 @@ class Verdicts:
             answer: WSGIApplication = refusal
             return answer
         return self._error_response(refusal)
+
+    def refuse(self, error: ClerkError) -> WSGIApplication:
+        """Return what answers a failure that nobody can let through; ``on_error`` is not asked."""
+        return self._error_response(error)
+
+    def final_answer_to(self, error: ClerkError) -> WSGIApplication:
+        """Return what answers a failure in the midst of a view, which cannot go on."""
+        return self.answer_to(error) or self.refuse(error)

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from .api.resources import ClientsApi, SessionsApi, UsersApi
-    from .middleware import Application, ClerkMiddleware, WrapperOptions
+    from .gate import WrapperOptions
+    from .middleware import Application, ClerkMiddleware
     from .portal import Portal
     from .settings import SettingArguments
     from .state import RequestState

@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 
     from .authorization import Verification
     from .clerk import Clerk
+    from .gate import AnswerOptions, ClerkChooser
     from .handlers import ErrorHandler, ErrorResponse
-    from .middleware import AnswerOptions, Application, ClerkChooser
+    from .middleware import Application
 
 AMBIGUOUS_PATH = "path-ambiguous"
 

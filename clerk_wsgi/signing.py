@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _ENDED = (400, 404, 410, 422)
 
 
-class Redirect(Exception):  # noqa: N818 - it is an answer, no failure
+class Redirect(Exception):
     """Sends the browser to ``location``: an exception that is its own WSGI response.
 
     ``headers`` are pairs that go on the response, too.

@@ -25,7 +25,7 @@ VALUES = {
 EDGES = {"config", "config_values", "context", "api"}
 SHELL = {
     *("", "clerk", "wiring", "defaults", "handlers", "verdicts", "watching"),
-    *("middleware", "decisions", "additions", "published", "guards", "signing"),
+    *("middleware", "decisions", "additions", "published", "gate", "guards", "signing"),
 }
 OUTSIDE = {"emulator", "testing", "demo", "serving", "cli", "__main__", "integrations", "webhooks"}
 # Who may import the local Clerk: nobody who serves a real request.

@@ -29,7 +29,7 @@ from clerk_wsgi.api.models import Client
 from clerk_wsgi.cli import main
 from clerk_wsgi.config import SETTINGS
 from clerk_wsgi.emulator import forge
-from clerk_wsgi.middleware import WrapperOptions
+from clerk_wsgi.gate import Gate, WrapperOptions
 from clerk_wsgi.settings import SettingArguments, Settings
 from clerk_wsgi.testing import Emulator, clerk_for, in_process, plugin
 
@@ -413,7 +413,7 @@ def test_every_option_of_the_wrapper_is_in_the_table() -> None:
     rows = {codes_in(row[0])[0]: row for row in rows_of("Wrapping an application", columns=3)}
     options = {name: row for name, row in rows.items() if "(" not in name}
     assert options.keys() == WrapperOptions.__annotations__.keys()
-    defaults = ClerkMiddleware.__init__.__kwdefaults__ or {}
+    defaults = Gate.__init__.__kwdefaults__ or {}
     for name in options.keys() - {"on_error"}:
         (shown,) = codes_in(options[name][1])
         default = defaults[name]

@@ -38,6 +38,8 @@ GRACE = 1.0  # a fetch that takes so much longer than anybody waits is given up:
 COLD_PAUSE = 1.0  # between the starts of two fetches while there are no keys
 FIRST_BACKOFF, LONGEST_BACKOFF = 1.0, 30.0  # after refreshes that failed
 UNKNOWN_FETCHES, UNKNOWN_WINDOW = 2, 10.0  # so many fetches for unknown kids in such a time
+UNKNOWN_WAIT = 1.0  # nobody waits longer for a kid that is not there while other keys are
+DOUBTFUL_WAIT = 0.25  # nor so long if the last fetch failed
 UNKNOWN_FOR = 1.0  # a kid that Clerk did not know is not asked about again for so long
 UNKNOWN_KIDS = 1000  # remembered at most
 LONGEST_KID = 256  # a longer one names no key of Clerk's: never asked about, never remembered
@@ -149,7 +151,9 @@ class RemoteKeys:
 
     ``fetch`` returns the parsed JSON document or raises ``ClerkUnavailable``. Keys are refreshed
     in the background once they are ``ttl`` seconds old, and stay usable for ``stale`` more while
-    that fails. A request whose key is not there waits at most ``wait`` seconds for it.
+    that fails. A request whose key is not there waits at most ``wait`` seconds for it; while
+    there are other keys at most one, and a quarter of one if the last fetch failed: it may be a
+    stranger's, and the thread that it holds is wanted by those whose key is known.
 
     What costs a fetch is bounded, whatever tokens are presented: one is under way at a time; while
     there are no usable keys one starts per second; refreshes that fail pause for 1 to 30 seconds;
@@ -215,7 +219,7 @@ class RemoteKeys:
         if now <= self._snapshot.usable_until:
             return
         flight = self._board(now, self._may_start_cold)
-        failure = flight.wait(self._time_left(flight)) if flight else self._failure
+        failure = self._outcome_of(flight, self._wait) if flight else self._failure
         if failure is not None and self._monotonic() > self._snapshot.usable_until:
             raise failure.as_exception()
 
@@ -223,7 +227,8 @@ class RemoteKeys:
 
     def _find_cold(self, kid: str | None, now: float) -> VerificationKey:
         """Find a key while there are none, or only such as are too old."""
-        return self._find_after(self._board(now, self._may_start_cold, cold_kid=kid), kid, now)
+        flight = self._board(now, self._may_start_cold, cold_kid=kid)
+        return self._find_after(flight, kid, now, self._wait)
 
     def _may_start_cold(self, now: float) -> bool:
         is_paused = self._failure is not None and now < self._last_start + COLD_PAUSE
@@ -233,7 +238,9 @@ class RemoteKeys:
         """Find a key that is not among those in use: it may be new."""
         if kid is None or len(kid) > LONGEST_KID or self._unknown_kids.recall(kid, now):
             raise UnknownKey
-        return self._find_after(self._board(now, partial(self._may_ask_for, kid)), kid, now)
+        patience = UNKNOWN_WAIT if self._failure is None else DOUBTFUL_WAIT
+        flight = self._board(now, partial(self._may_ask_for, kid))
+        return self._find_after(flight, kid, now, min(self._wait, patience))
 
     def _may_ask_for(self, kid: str, now: float) -> bool:
         has_arrived = kid in self._snapshot.keys  # since we looked
@@ -242,12 +249,14 @@ class RemoteKeys:
         self._unknown_fetches.count(now)
         return True
 
-    def _find_after(self, flight: _Flight | None, kid: str | None, now: float) -> VerificationKey:
+    def _find_after(
+        self, flight: _Flight | None, kid: str | None, now: float, patience: float
+    ) -> VerificationKey:
         """Answer from the keys that are there once the flight has landed.
 
         Without a flight none may start now: the last one's outcome counts.
         """
-        failure = self._failure if flight is None else flight.wait(self._time_left(flight))
+        failure = self._failure if flight is None else self._outcome_of(flight, patience)
         snapshot = self._snapshot
         key = snapshot.keys.get(kid)
         if key is not None and (failure is None or now <= snapshot.usable_until):
@@ -259,9 +268,9 @@ class RemoteKeys:
                 self._unknown_kids.note(kid, UNKNOWN_FOR, self._monotonic())
         raise UnknownKey
 
-    def _time_left(self, flight: _Flight) -> float:
-        """Return how long to wait: who comes late to a slow fetch waits no longer than others."""
-        return flight.started_at + self._wait - self._monotonic()
+    def _outcome_of(self, flight: _Flight, patience: float) -> _Failure | None:
+        """Wait for a flight until it is so old: who comes late waits no longer than others."""
+        return flight.wait(flight.started_at + patience - self._monotonic())
 
     # ---- one flight at a time ----
 

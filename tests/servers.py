@@ -124,9 +124,11 @@ class Conversation:
 
 
 class Server:
-    """Listens on a free port; ``behave`` may be replaced at any time."""
+    """Listens on a free port or a given one; ``behave`` may be replaced at any time."""
 
-    def __init__(self, behave: Behaviour, context: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, behave: Behaviour, context: ssl.SSLContext | None = None, *, port: int = 0
+    ) -> None:
         self.behave = behave
         self.received: list[Received] = []
         self.connections = 0
@@ -134,7 +136,7 @@ class Server:
         self._context = context
         self._stopping = threading.Event()
         self._open: set[Conversation] = set()
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server(("127.0.0.1", port))
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
         self._threads[0].start()
 
@@ -146,6 +148,10 @@ class Server:
     @property
     def url(self) -> str:
         return f"http{'s' if self._context else ''}://127.0.0.1:{self.port}"
+
+    @property
+    def open_connections(self) -> int:
+        return len(self._open)
 
     def stop(self) -> None:
         self._stopping.set()

@@ -650,6 +650,38 @@ def test_who_waits_for_an_unknown_kid_waits_no_longer_than_allowed(
     gate.set()
 
 
+def test_who_waits_for_an_unknown_kid_beside_other_keys_waits_a_second_at_most(
+    clerk: Clerk, clock: FrozenClock
+) -> None:
+    keys = RemoteKeys(clerk, monotonic=clock, wait=60.0)
+    keys.find("ins_k1")
+    clerk.answer = jwks(K1, K2)
+    gate = clerk.close()
+    seconds = stopwatch()
+    assert outcome(keys, "ins_k2") is KeysUnavailable
+    assert 0.9 < seconds() < 5
+    gate.set()
+    eventually(lambda: outcome(keys, "ins_k2") == "ins_k2")
+    assert clerk.calls == 2
+
+
+def test_who_waits_for_an_unknown_kid_after_a_failure_waits_less(
+    clerk: Clerk, clock: FrozenClock
+) -> None:
+    keys = RemoteKeys(clerk, monotonic=clock, wait=60.0)
+    keys.find("ins_k1")
+    clerk.answer = OUTAGE
+    assert outcome(keys, "ins_k2") is KeysUnavailable
+    clerk.answer = jwks(K1, K2)
+    gate = clerk.close()
+    seconds = stopwatch()
+    assert outcome(keys, "ins_k2") is KeysUnavailable
+    assert 0.2 < seconds() < 0.9
+    gate.set()
+    eventually(lambda: outcome(keys, "ins_k2") == "ins_k2")
+    assert clerk.calls == 3
+
+
 def test_two_instances_share_no_keys() -> None:
     mine, yours = RemoteKeys(Clerk(K1)), RemoteKeys(Clerk(OTHER_K1))
     key = mine.find("ins_k1")

@@ -5,7 +5,6 @@ instance of one's own, ``sessions``, ``clients`` and ``users`` ask Clerk's API. 
 package reads no environment and needs no key.
 """
 
-from .api.models import Client, User
 from .claims import Auth, Session
 from .clerk import Clerk, default_clerk, set_default
 from .defaults import clients, sessions, users
@@ -20,6 +19,7 @@ from .errors import (
 from .handlers import default_on_error, error_response, json_error_response, strict_on_error
 from .machine_auth import ApiKeyAuth, M2MAuth, MachineAuth, OAuthAuth
 from .middleware import ClerkMiddleware, get_auth, get_session, require_session, with_session
+from .models import Client, Organization, OrganizationMembership, User
 from .state import Handshake, RequestState, SignedIn, SignedOut
 
 __all__ = [
@@ -37,6 +37,8 @@ __all__ = [
     "M2MAuth",
     "MachineAuth",
     "OAuthAuth",
+    "Organization",
+    "OrganizationMembership",
     "RequestState",
     "Session",
     "SignedIn",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ClerkUnavailable
+from .organizations import OrganizationsApi
 from .resources import ClientsApi, SessionsApi, UsersApi
 
 if TYPE_CHECKING:
@@ -39,6 +40,11 @@ class ApiClient:
     def users(self) -> UsersApi:
         """The users of the instance."""
         return UsersApi(lambda: self)
+
+    @property
+    def organizations(self) -> OrganizationsApi:
+        """The organizations of the instance, and their members."""
+        return OrganizationsApi(lambda: self)
 
     def jwks(self) -> dict[str, Any]:
         """Return the set of keys that verify tokens, as Clerk gives it."""

@@ -22,7 +22,7 @@ VALUES = {
     *("errors", "settings", "state", "claims", "machine_auth", "address", "questions", "ids"),
     "models",
 }
-EDGES = {"config", "config_values", "context", "api"}
+EDGES = {"config", "config_values", "context", "api", "people"}
 SHELL = {"", "clerk", "wiring", "handlers", "middleware", "defaults"}
 OUTSIDE = {"emulator", "testing", "demo", "serving", "cli", "__main__", "integrations", "webhooks"}
 # Who may import the local Clerk: nobody who serves a real request.

@@ -25,10 +25,10 @@ from .published import get_auth, get_session
 from .state import Handshake, RequestState, SignedIn, SignedOut
 
 if TYPE_CHECKING:
-    from .api.models import Client, User
     from .authorization import Reverification
     from .defaults import clients, sessions, users
     from .guards import protect, require
+    from .models import Client, Organization, OrganizationMembership, User
     from .requirements import Requirement
     from .returning import safe_return_url
     from .signing import Redirect, sign_in_on_error, sign_out
@@ -48,6 +48,8 @@ __all__ = [
     "M2MAuth",
     "MachineAuth",
     "OAuthAuth",
+    "Organization",
+    "OrganizationMembership",
     "Redirect",
     "RequestState",
     "Requirement",
@@ -81,11 +83,13 @@ __version__ = "0.1.0"
 
 # Imported when somebody asks for them: the import of the package stays quick.
 _LATER = {
-    "Client": "api.models",
+    "Client": "models",
+    "Organization": "models",
+    "OrganizationMembership": "models",
     "Redirect": "signing",
     "Requirement": "requirements",
     "Reverification": "authorization",
-    "User": "api.models",
+    "User": "models",
     "clients": "defaults",
     "protect": "guards",
     "require": "guards",

@@ -44,6 +44,23 @@ CLIENT: dict[str, Any] = {
     "updated_at": MS,
 }
 USER: dict[str, Any] = {"object": "user", "id": "user_1", "first_name": "Ada", "created_at": MS}
+ORGANIZATION: dict[str, Any] = {
+    "object": "organization",
+    "id": "org_1",
+    "name": "Analytical Society",
+    "slug": "analytical-society",
+    "public_metadata": {"founded": 1812},
+    "created_at": MS,
+}
+MEMBERSHIP: dict[str, Any] = {
+    "object": "organization_membership",
+    "id": "orgmem_1",
+    "role": "org:admin",
+    "permissions": ["org:sys_profile:manage"],
+    "organization": ORGANIZATION,
+    "public_user_data": {"user_id": "user_1", "first_name": "Ada"},
+    "created_at": MS,
+}
 
 
 @dataclass(frozen=True)

@@ -25,13 +25,21 @@ from webob import Response
 
 import clerk_wsgi
 from clerk_wsgi import ApiError, Clerk, ClerkError, ClerkUnavailable, ConfigurationError
-from clerk_wsgi.api.models import parse_client, parse_session, parse_user
+from clerk_wsgi.api.models import (
+    parse_client,
+    parse_membership,
+    parse_organization,
+    parse_session,
+    parse_user,
+)
 from clerk_wsgi.api.pages import MAX_PAGES, paged
 from clerk_wsgi.clerk import default_clerk, set_default
 
 from .minting import Minter
 from .scripted import (
     CLIENT,
+    MEMBERSHIP,
+    ORGANIZATION,
     SECRET_KEY,
     SESSION,
     USER,
@@ -89,6 +97,7 @@ class Row:
 
 PAGE = (("limit", "100"), ("offset", "0"))
 SESSION_1, CLIENT_1, USER_1 = parse_session(SESSION), parse_client(CLIENT), parse_user(USER)
+ORGANIZATION_1, MEMBERSHIP_1 = parse_organization(ORGANIZATION), parse_membership(MEMBERSHIP)
 TOKEN = {"object": "token", "jwt": "a.b.c"}
 ROWS = {
     "sessions.list": Row(
@@ -194,6 +203,80 @@ ROWS = {
         lambda clerk: clerk.users.delete("user_1"),
         "DELETE /v1/users/user_1", {"object": "user", "id": "user_1", "deleted": True}, None,
     ),
+    "organizations.list": Row(
+        lambda clerk: list(clerk.api.organizations.list()),
+        "GET /v1/organizations", {"data": [ORGANIZATION], "total_count": 1}, [ORGANIZATION_1],
+        query=PAGE,
+    ),
+    "organizations.list by": Row(
+        lambda clerk: list(
+            clerk.api.organizations.list(
+                query="x & y", organization_id=["org_1", "-org_2"], user_id="+user_1",
+                include_members_count=True, order_by="-members_count", limit=5, offset=7,
+            )
+        ),
+        "GET /v1/organizations", [ORGANIZATION], [ORGANIZATION_1],
+        query=(
+            ("query", "x & y"), ("organization_id", "org_1"), ("organization_id", "-org_2"),
+            ("user_id", "+user_1"), ("include_members_count", "true"),
+            ("order_by", "-members_count"), ("limit", "5"), ("offset", "7"),
+        ),
+    ),
+    "organizations.get": Row(
+        lambda clerk: clerk.api.organizations.get("org_1"),
+        "GET /v1/organizations/org_1", ORGANIZATION, ORGANIZATION_1,
+    ),
+    "organizations.get by slug": Row(
+        lambda clerk: clerk.api.organizations.get(
+            "analytical-society", include_members_count=True
+        ),
+        "GET /v1/organizations/analytical-society",
+        {**ORGANIZATION, "members_count": 2},
+        dataclasses.replace(ORGANIZATION_1, members_count=2),
+        query=(("include_members_count", "true"),),
+    ),
+    "organizations.create": Row(
+        lambda clerk: clerk.api.organizations.create(
+            "Analytical Society", created_by="user_1", slug=None, public_metadata={"gone": None}
+        ),
+        "POST /v1/organizations", ORGANIZATION, ORGANIZATION_1,
+        body={
+            "name": "Analytical Society", "created_by": "user_1",
+            "public_metadata": {"gone": None},
+        },
+    ),
+    "organizations.update": Row(
+        lambda clerk: clerk.api.organizations.update(
+            "org_1", name="", slug=None, organization_id="x"
+        ),
+        "PATCH /v1/organizations/org_1", ORGANIZATION, ORGANIZATION_1,
+        body={"name": "", "organization_id": "x"},
+    ),
+    "organizations.delete": Row(
+        lambda clerk: clerk.api.organizations.delete("org_1"),
+        "DELETE /v1/organizations/org_1",
+        {"object": "organization", "id": "org_1", "deleted": True}, None,
+    ),
+    "organizations.list members": Row(
+        lambda clerk: list(clerk.api.organizations.memberships("org_1")),
+        "GET /v1/organizations/org_1/memberships",
+        {"data": [MEMBERSHIP], "total_count": 1}, [MEMBERSHIP_1],
+        query=PAGE,
+    ),
+    "organizations.list members by": Row(
+        lambda clerk: list(
+            clerk.api.organizations.memberships(
+                "org_1", role=["org:admin", "org:member"], user_id="user_1", query="ada",
+                created_at_after=MOMENT, order_by="+first_name", limit=5, offset=7,
+            )
+        ),
+        "GET /v1/organizations/org_1/memberships", [MEMBERSHIP], [MEMBERSHIP_1],
+        query=(
+            ("role", "org:admin"), ("role", "org:member"), ("user_id", "user_1"),
+            ("query", "ada"), ("created_at_after", "1795413600000"),
+            ("order_by", "+first_name"), ("limit", "5"), ("offset", "7"),
+        ),
+    ),
     "jwks": Row(lambda clerk: clerk.api.jwks(), "GET /v1/jwks", {"keys": []}, {"keys": []}),
     "request": Row(
         lambda clerk: clerk.api.request(
@@ -261,6 +344,10 @@ WITH_ID: dict[str, Callable[[Clerk, Any], Any]] = {
     "users.get": lambda clerk, bad: clerk.users.get(bad),
     "users.update": lambda clerk, bad: clerk.users.update(bad, first_name="x"),
     "users.delete": lambda clerk, bad: clerk.users.delete(bad),
+    "organizations.get": lambda clerk, bad: clerk.api.organizations.get(bad),
+    "organizations.update": lambda clerk, bad: clerk.api.organizations.update(bad, name="x"),
+    "organizations.delete": lambda clerk, bad: clerk.api.organizations.delete(bad),
+    "organizations.memberships": lambda clerk, bad: next(clerk.api.organizations.memberships(bad)),
 }
 WITH_ID_OR_NONE: dict[str, Callable[[Clerk, Any], Any]] = {
     "template": lambda clerk, bad: clerk.sessions.get_token("sess_1", bad),
@@ -339,6 +426,20 @@ def test_a_filter_that_there_is_not_is_a_type_error(name: str) -> None:
         clerk.instance().users.list(**wrong)
     with pytest.raises(TypeError, match=f"unknown filter: {name}"):
         clerk.instance().users.count(**wrong)
+    organizations = clerk.instance().api.organizations
+    with pytest.raises(TypeError, match=f"unknown filter: {name}"):
+        organizations.list(**wrong)
+    with pytest.raises(TypeError, match=f"unknown filter: {name}"):
+        organizations.memberships("org_1", **wrong)
+    assert clerk.asked == []
+
+
+@pytest.mark.parametrize("name", ["banned", "external_id", "last_sign_in_at_after"])
+def test_not_every_filter_of_users_is_one_of_memberships(name: str) -> None:
+    clerk = ScriptedClerk()
+    wrong: Any = {name: "x"}
+    with pytest.raises(TypeError, match=f"unknown filter: {name}"):
+        clerk.instance().api.organizations.memberships("org_1", **wrong)
     assert clerk.asked == []
 
 
@@ -450,9 +551,12 @@ def test_who_knows_no_pages_is_asked_once_or_twice(count: int) -> None:
 @pytest.mark.parametrize(("limit", "offset"), [(-1, 0), (None, -1), (5, -5)])
 def test_a_negative_limit_or_offset_is_refused_at_once(limit: int | None, offset: int) -> None:
     clerk = ScriptedClerk()
-    for resource in (clerk.instance().sessions, clerk.instance().clients, clerk.instance().users):
+    one = clerk.instance()
+    for resource in (one.sessions, one.clients, one.users, one.api.organizations):
         with pytest.raises(ValueError, match="negative"):
             resource.list(limit=limit, offset=offset)
+    with pytest.raises(ValueError, match="negative"):
+        one.api.organizations.memberships("org_1", limit=limit, offset=offset)
     assert clerk.asked == []
 
 
@@ -495,7 +599,13 @@ WRONG: list[Any] = [
     [[]],
 ]
 LISTS = {name for name in ROWS if ".list" in name}
-ANYTHING_GOES = {"users.delete", "request", "request for no content", "request for null"}
+ANYTHING_GOES = {
+    "users.delete",
+    "organizations.delete",
+    "request",
+    "request for no content",
+    "request for null",
+}
 
 
 @pytest.mark.parametrize("answer", WRONG, ids=repr)
@@ -868,10 +978,10 @@ def test_instances_share_nothing() -> None:
     assert len(first.asked) == 1
 
 
-@pytest.mark.parametrize("resource", RESOURCES)
+@pytest.mark.parametrize("resource", [*RESOURCES, "organizations"])
 def test_nothing_shows_the_key(resource: str) -> None:
     clerk = ScriptedClerk().instance()
-    for thing in (clerk, clerk.api, getattr(clerk, resource), clerk.api._caller):
+    for thing in (clerk, clerk.api, getattr(clerk.api, resource), clerk.api._caller):
         assert SECRET_KEY not in repr(thing)
 
 
@@ -1028,6 +1138,12 @@ def test_times_of_objects_can_be_asked_for_again() -> None:
 def test_any_answer_to_a_deletion_is_a_deletion() -> None:
     answers: list[Any] = [Response(status=204), Response(json=None), {"deleted": True}, []]
     for answer in answers:
-        clerk = ScriptedClerk({"DELETE /v1/users/user_1": answering(answer)})
+        clerk = ScriptedClerk(
+            {
+                "DELETE /v1/users/user_1": answering(answer),
+                "DELETE /v1/organizations/org_1": answering(answer),
+            }
+        )
         clerk.instance().users.delete("user_1")
-        assert len(clerk.asked) == 1
+        clerk.instance().api.organizations.delete("org_1")
+        assert len(clerk.asked) == 2

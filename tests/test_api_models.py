@@ -14,19 +14,21 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from clerk_wsgi import ClerkUnavailable, Session
+from clerk_wsgi import ClerkUnavailable, Organization, OrganizationMembership, Session
 from clerk_wsgi.api.models import (
     Client,
     EmailAddress,
     User,
     parse_client,
+    parse_membership,
+    parse_organization,
     parse_session,
     parse_time,
     parse_user,
 )
-from clerk_wsgi.emulator.objects import new_session, new_user
+from clerk_wsgi.emulator.objects import new_organization, new_session, new_user
 
-from .scripted import CLIENT, MS, SESSION, USER
+from .scripted import CLIENT, MEMBERSHIP, MS, ORGANIZATION, SESSION, USER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +36,13 @@ if TYPE_CHECKING:
 UTC = timezone.utc
 MOMENT = datetime(2026, 11, 23, 6, 0, tzinfo=UTC)
 ODD: list[Any] = [None, True, 0, -1, 1.5, 1e300, 10**400, "", "x", [], [None, 1, "a"], {}, {"a": 1}]
-PARSERS = [(parse_session, SESSION), (parse_client, CLIENT), (parse_user, USER)]
+PARSERS = [
+    (parse_session, SESSION),
+    (parse_client, CLIENT),
+    (parse_user, USER),
+    (parse_organization, ORGANIZATION),
+    (parse_membership, MEMBERSHIP),
+]
 REQUIRED = {"id", "user_id", "object"}
 
 
@@ -119,6 +127,56 @@ def test_a_session_of_the_local_clerk_is_read_whole() -> None:
     }
 
 
+def test_an_organization_has_every_field_that_the_local_clerk_knows() -> None:
+    document = new_organization(MS, "Navy", "navy", created_by="user_1", has_image=True)
+    organization = parse_organization({**document, "last_active_at": MS, "role_set_key": "main"})
+    assert organization == Organization(
+        id=document["id"],
+        name="Navy",
+        slug="navy",
+        has_image=True,
+        members_count=0,
+        pending_invitations_count=0,
+        max_allowed_memberships=5,
+        admin_delete_enabled=True,
+        role_set_key="main",
+        created_by="user_1",
+        last_active_at=MOMENT,
+        created_at=MOMENT,
+        updated_at=MOMENT,
+    )
+    assert document.keys() - {"object"} <= {
+        field.name for field in dataclasses.fields(organization)
+    }
+
+
+def test_a_membership_says_who_is_in_what() -> None:
+    membership = parse_membership(
+        {**MEMBERSHIP, "role_name": "Admin", "private_metadata": {"a": 1}}
+    )
+    assert membership == OrganizationMembership(
+        id="orgmem_1",
+        role="org:admin",
+        role_name="Admin",
+        permissions=("org:sys_profile:manage",),
+        organization=parse_organization(ORGANIZATION),
+        public_user_data={"user_id": "user_1", "first_name": "Ada"},
+        private_metadata={"a": 1},
+        created_at=MOMENT,
+    )
+    assert membership.user_id == "user_1"
+
+
+@pytest.mark.parametrize("odd", [*ODD, {"user_id": 5}, {"user_id": None}])
+def test_a_membership_need_not_say_whose_it_is(odd: object) -> None:
+    assert parse_membership({**MEMBERSHIP, "public_user_data": odd}).user_id is None
+
+
+@pytest.mark.parametrize("odd", [*ODD, SESSION, [ORGANIZATION]])
+def test_what_is_no_organization_is_none_in_a_membership(odd: object) -> None:
+    assert parse_membership({**MEMBERSHIP, "organization": odd}).organization is None
+
+
 @pytest.mark.parametrize(("parse", "document"), PARSERS)
 def test_what_is_not_known_stays_in_raw(
     parse: Callable[[object], Any], document: dict[str, Any]
@@ -149,7 +207,8 @@ def test_metadata_can_be_changed_and_written_back() -> None:
 
 
 def test_private_metadata_is_not_shown() -> None:
-    assert "4242" not in repr(parse_user({**USER, "private_metadata": {"card": "4242"}}))
+    for parse, document in PARSERS[2:]:
+        assert "4242" not in repr(parse({**document, "private_metadata": {"card": "4242"}}))
 
 
 @pytest.mark.parametrize("odd", ODD)

@@ -20,9 +20,9 @@ PACKAGE = PROJECT / "clerk_wsgi"
 # core. "" is the package itself.
 VALUES = {
     *("errors", "settings", "state", "claims", "machine_auth", "authorization"),
-    *("address", "questions", "ids"),
+    *("address", "questions", "ids", "models"),
 }
-EDGES = {"config", "config_values", "context", "api"}
+EDGES = {"config", "config_values", "context", "api", "people"}
 SHELL = {
     *("", "clerk", "wiring", "defaults", "handlers", "verdicts", "watching"),
     *("middleware", "decisions", "additions", "published", "gate", "guards", "signing"),

@@ -7,14 +7,18 @@ one of another type, is an error there.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import time
 import warnings
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 
+import clerk_wsgi
+from clerk_wsgi import ApiError, Organization, OrganizationMembership
 from clerk_wsgi.emulator import forge
 from clerk_wsgi.testing import start_emulator
 
@@ -32,6 +36,7 @@ with warnings.catch_warnings():
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from clerk_wsgi.api.organizations import OrganizationsApi
     from clerk_wsgi.testing import RunningEmulator
 
 # The SDK warns of its own parameters when it reads them.
@@ -352,6 +357,81 @@ def test_members_join_change_and_leave(
     left = members.delete(**ask, user_id=joined)
     assert left.id == made.id
     assert members.list(**ask).total_count == 1
+
+
+@pytest.fixture
+def ours(local: RunningEmulator) -> OrganizationsApi:
+    """What this package has in the place of the SDK's."""
+    secret_key = local.emulator.secret_key
+    clerk = clerk_wsgi.Clerk(secret_key=secret_key, api_url=local.url, dotenv=False)
+    return clerk.api.organizations
+
+
+def facts(found: Any) -> Any:
+    """What an object says, be it read by the SDK or by this package."""
+    if isinstance(found, datetime):
+        return round(found.timestamp() * 1000)
+    if isinstance(found, (Organization, OrganizationMembership)):
+        named = {one.name: getattr(found, one.name) for one in dataclasses.fields(found)}
+        return {name: facts(value) for name, value in named.items() if value and name != "raw"}
+    if isinstance(found, (list, tuple)):
+        return [facts(one) for one in found]
+    if hasattr(found, "model_fields_set"):
+        return {
+            name: facts(getattr(found, name))
+            for name in found.model_fields_set - {"object"}
+            if getattr(found, name)
+        }
+    return facts_of_mapping(found) if isinstance(found, dict) else found
+
+
+def facts_of_mapping(found: dict[str, Any]) -> dict[str, Any]:
+    return {name: facts(value) for name, value in found.items() if value}
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (Organization, models.Organization),
+        (OrganizationMembership, models.OrganizationMembership),
+    ],
+)
+def test_this_package_knows_every_field_that_the_sdk_knows(ours: Any, theirs: Any) -> None:
+    known = {one.name for one in dataclasses.fields(ours)}
+    assert known - {"raw"} == theirs.model_fields.keys() - {"object"}
+
+
+def test_this_package_reads_organizations_as_the_sdk_does(
+    sdk: Clerk, ours: OrganizationsApi, organization: models.Organization
+) -> None:
+    ask: dict[str, Any] = {"organization_id": organization.id}
+    assert facts(ours.get(organization.id)) == facts(sdk.organizations.get(**ask))
+    for counted in (None, True):
+        mine = ours.list(organization_id=organization.id, include_members_count=counted)
+        theirs = sdk.organizations.list(
+            organization_id=[organization.id], include_members_count=counted
+        )
+        assert facts(list(mine)) == facts(theirs.data)
+    [member] = ours.memberships(organization.id, role="org:admin")
+    [same] = sdk.organization_memberships.list(**ask, role=["org:admin"]).data
+    assert facts(member) == facts(same)
+    assert member.user_id == organization.created_by
+
+
+def test_this_package_creates_changes_and_deletes_organizations_for_the_sdk_to_see(
+    sdk: Clerk, ours: OrganizationsApi, user_id: str
+) -> None:
+    made = ours.create("Society", created_by=user_id, public_metadata={"founded": 1812})
+    assert facts(sdk.organizations.get(organization_id=made.id)) == facts(made)
+    changed = ours.update(made.id, name="Analytical Society", slug="analytical-people")
+    assert (changed.name, changed.public_metadata) == ("Analytical Society", {"founded": 1812})
+    assert facts(sdk.organizations.get(organization_id="analytical-people")) == facts(changed)
+    ours.delete(made.id)
+    missing = refusal(lambda: sdk.organizations.get(organization_id=made.id))
+    assert missing == (404, "resource_not_found")
+    with pytest.raises(ApiError) as caught:
+        ours.get(made.id)
+    assert (caught.value.status_code, caught.value.data[0]["code"]) == missing
 
 
 def test_what_is_wrong_with_a_membership_is_told(

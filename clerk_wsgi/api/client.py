@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ..claims import Session
     from .calling import Caller
     from .checking import SessionCheck
+    from .organizations import OrganizationsApi
     from .resources import ClientsApi, SessionsApi, UsersApi
 
 
@@ -48,6 +49,13 @@ class ApiClient:
         from .resources import UsersApi
 
         return UsersApi(lambda: self)
+
+    @property
+    def organizations(self) -> OrganizationsApi:
+        """The organizations of the instance, and their members."""
+        from .organizations import OrganizationsApi
+
+        return OrganizationsApi(lambda: self)
 
     def jwks(self) -> dict[str, Any]:
         """Return the set of keys that verify tokens, as Clerk gives it."""

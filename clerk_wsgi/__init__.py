@@ -1,8 +1,8 @@
 """Clerk sessions in any WSGI application.
 
 ``with_session(app)`` and ``require_session(app)`` wrap an application, ``Clerk(…)`` is an
-instance of one's own, ``sessions``, ``clients`` and ``users`` ask Clerk's API. Importing this
-package reads no environment and needs no key.
+instance of one's own, ``sessions``, ``clients``, ``users`` and ``organizations`` ask Clerk's API.
+Importing this package reads no environment and needs no key.
 """
 
 from importlib import import_module
@@ -26,7 +26,7 @@ from .state import Handshake, RequestState, SignedIn, SignedOut
 
 if TYPE_CHECKING:
     from .authorization import Reverification
-    from .defaults import clients, sessions, users
+    from .defaults import clients, organizations, sessions, users
     from .guards import protect, require
     from .models import Client, Organization, OrganizationMembership, User
     from .requirements import Requirement
@@ -66,6 +66,7 @@ __all__ = [
     "get_auth",
     "get_session",
     "json_error_response",
+    "organizations",
     "protect",
     "require",
     "require_session",
@@ -91,6 +92,7 @@ _LATER = {
     "Reverification": "authorization",
     "User": "models",
     "clients": "defaults",
+    "organizations": "defaults",
     "protect": "guards",
     "require": "guards",
     "safe_return_url": "returning",

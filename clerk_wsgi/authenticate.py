@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from .judge import TokenJudge
     from .live import LiveVerifier
     from .machine import MachineVerifier
-    from .organizations import OrganizationSync
+    from .organization_sync import OrganizationSync
     from .resolve import HandshakeResolver
     from .sync import Satellite
 

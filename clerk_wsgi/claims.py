@@ -10,13 +10,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
 
     from .authorization import Grants, Verification
+    from .models import Organization as APIOrganization
+    from .models import User
 
 Claims = dict[str, Any]
 
@@ -153,6 +155,21 @@ def _factor_ages(claims: Claims) -> tuple[float, float] | None:
     return ages[0], ages[1]
 
 
+class Visitor(Protocol):
+    """The user and the organization of one request, in full."""
+
+    @property
+    def user(self) -> User | None: ...
+    @property
+    def organization(self) -> APIOrganization | None: ...
+
+
+class Host(Protocol):
+    """Whoever can find out more about a visitor than the token says."""
+
+    def receive(self, *, user_id: str | None, organization_id: str | None) -> Visitor: ...
+
+
 class Auth:
     """What a request may do; falsy when nobody is signed in, and then every field is ``None``.
 
@@ -160,16 +177,30 @@ class Auth:
     pair of minutes since the first and the second factor, -1 for never.
     """
 
-    __slots__ = ("_claims", "_organization", "_session_status")
+    __slots__ = ("_claims", "_host", "_organization", "_session_status", "_visitor")
 
     _claims: Claims | None
     _organization: Organization | None
     _session_status: str | None
+    _host: Host | None
+    _visitor: Visitor | None
 
     def __init__(self, claims: Claims | None = None, *, session_status: str | None = None) -> None:
         object.__setattr__(self, "_claims", claims)
         object.__setattr__(self, "_organization", None)
         object.__setattr__(self, "_session_status", session_status)
+        object.__setattr__(self, "_host", None)
+        object.__setattr__(self, "_visitor", None)
+
+    def received_by(self, host: Host) -> Auth:
+        """Return the same for one request, whose ``user`` and ``organization`` ``host`` knows."""
+        received, put = object.__new__(Auth), object.__setattr__
+        put(received, "_claims", self._claims)
+        put(received, "_organization", self._organization)
+        put(received, "_session_status", self._session_status)
+        put(received, "_host", host)
+        put(received, "_visitor", None)
+        return received
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"Auth is read-only: {name}")
@@ -255,6 +286,29 @@ class Auth:
     def claims(self) -> Claims | None:
         """All claims of the token, copied."""
         return None if self._claims is None else copied(self._claims)
+
+    @property
+    def user(self) -> User | None:
+        """The user as Clerk's API knows them: asked on first use, once in a request.
+
+        ``None`` if nobody is signed in. Raises ``ApiError`` or ``ClerkUnavailable`` as
+        ``clerk.users.get`` does, and ``LookupError`` outside of a wrapped application.
+        """
+        return None if self._claims is None else self._received().user
+
+    @property
+    def organization(self) -> APIOrganization | None:
+        """The active organization as Clerk's API knows it, likewise; ``None`` if none is."""
+        return None if self._claims is None else self._received().organization
+
+    def _received(self) -> Visitor:
+        if self._visitor is None:
+            if self._host is None:
+                raise LookupError("who this is in full is known in a wrapped application alone")
+            visitor = self._host.receive(user_id=self.user_id, organization_id=self.org_id)
+            object.__setattr__(self, "_visitor", visitor)
+            return visitor
+        return self._visitor
 
     def has(
         self,

@@ -22,9 +22,11 @@ if TYPE_CHECKING:
     import requests
     from typing_extensions import Unpack
 
+    from .api.organizations import OrganizationsApi
     from .api.resources import ClientsApi, SessionsApi, UsersApi
     from .gate import WrapperOptions
     from .middleware import Application, ClerkMiddleware
+    from .people import People, Visitor
     from .portal import Portal
     from .settings import SettingArguments
     from .state import RequestState
@@ -64,6 +66,7 @@ class Clerk:
         self._nobody = instance.authenticator.nobody
         self._read_cookies = instance.read_cookies
         self._keys = instance.keys
+        self._monotonic = monotonic
         self._trust_forwarded = self.settings.trust_forwarded
 
     def __repr__(self) -> str:
@@ -76,6 +79,19 @@ class Clerk:
 
         return Portal.of(self.settings)
 
+    @cached_property
+    def people(self) -> People:
+        """The users and organizations of the instance, as ``auth.user`` asks for them."""
+        from .people import People
+
+        return People.of(self.api, ttl=self.settings.people_ttl, monotonic=self._monotonic)
+
+    def receive(self, *, user_id: str | None, organization_id: str | None) -> Visitor:
+        """Return a visitor whose user and organization are fetched when they are asked for."""
+        from .people import Visitor
+
+        return Visitor(self.people, user_id=user_id, organization_id=organization_id)
+
     @property
     def sessions(self) -> SessionsApi:
         """The sessions of the instance, by Clerk's API."""
@@ -85,6 +101,11 @@ class Clerk:
     def clients(self) -> ClientsApi:
         """The clients of the instance, by Clerk's API."""
         return self.api.clients
+
+    @property
+    def organizations(self) -> OrganizationsApi:
+        """The organizations of the instance, by Clerk's API."""
+        return self.api.organizations
 
     @property
     def users(self) -> UsersApi:

@@ -201,6 +201,7 @@ SETTINGS = (
     _Setting("timeout", parse_timeout, "CLERK_TIMEOUT", from_text=seconds_from_text),
     _Setting("keys_ttl", parse_age),
     _Setting("stale_keys", parse_age),
+    _Setting("people_ttl", parse_age),
 )
 
 

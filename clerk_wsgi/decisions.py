@@ -10,7 +10,9 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
     from webob import Request
 
+    from .claims import Auth
     from .clerk import Clerk
+    from .machine_auth import MachineAuth
     from .state import RequestState
 
 # Where in environ a wrapper leaves its decision for wrappers further in.
@@ -20,19 +22,22 @@ DECISION = "clerk._decision"
 class Decision:
     """What one instance decided about a request, kept in its environ for wrappers further in.
 
-    ``asked`` is a copy of the environ as it was then, ``tell`` what puts a decision into one.
+    ``asked`` is a copy of the environ as it was then, ``auth`` what this request may do, ``tell``
+    what puts a decision into an environ.
     """
 
-    __slots__ = ("_tell", "asked", "clerk", "state")
+    __slots__ = ("_tell", "asked", "auth", "clerk", "state")
 
     def __init__(
         self,
         clerk: Clerk | None,
         asked: WSGIEnvironment,
         state: RequestState,
+        auth: Auth | MachineAuth | None,
         tell: Callable[[WSGIEnvironment, Decision], None],
     ) -> None:
         self._tell = tell
+        self.auth = auth
         self.clerk = clerk
         self.asked = asked
         self.state = state
@@ -82,7 +87,7 @@ def tell(environ: WSGIEnvironment, decision: Decision) -> None:
     """Tell the application, overwriting whatever claimed to come from us."""
     state = decision.state
     environ["clerk.session"] = state.session
-    environ["clerk.auth"] = state.auth
+    environ["clerk.auth"] = decision.auth
     environ["clerk.error"] = None
     environ["clerk.instance"] = decision.clerk
     environ["clerk.state"] = state

@@ -1,9 +1,13 @@
-"""``sessions``, ``clients`` and ``users`` of the default instance, which is made on first use."""
+"""``sessions``, ``clients``, ``users`` and ``organizations`` of the default instance.
+
+It is made on first use.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .api.organizations import OrganizationsApi
 from .api.resources import ClientsApi, SessionsApi, UsersApi
 from .clerk import default_clerk
 
@@ -18,3 +22,4 @@ def _api() -> ApiClient:
 sessions = SessionsApi(_api)
 clients = ClientsApi(_api)
 users = UsersApi(_api)
+organizations = OrganizationsApi(_api)

@@ -10,6 +10,7 @@ from logging import DEBUG
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 from .additions import additions_of, has_location, redirect
+from .claims import Auth
 from .clerk import Clerk, default_clerk
 from .decisions import DECISION, Decision, tell, tell_remote_user
 from .errors import ClerkError
@@ -127,7 +128,7 @@ class Gate:
     def _exempt_from_asking(self, environ: WSGIEnvironment) -> None:
         """Tell the application that nobody was asked about."""
         environ.pop(DECISION, None)
-        self._tell(environ, Decision(self._clerk, {}, EXEMPT, self._tell))
+        self._tell(environ, Decision(self._clerk, {}, EXEMPT, EXEMPT.auth, self._tell))
 
     def _without_instance(
         self, error: ClerkError, environ: WSGIEnvironment
@@ -137,7 +138,7 @@ class Gate:
         asked[DECISION] = asked["clerk.error"] = None
         environ.pop(DECISION, None)
         state = SignedOut(reason=error.reason or UNKNOWN_INSTANCE, message=error.message)
-        decision = Decision(None, asked, state, self._tell)
+        decision = Decision(None, asked, state, state.auth, self._tell)
         self._tell(environ, decision)
         return self._ask(error, decision, environ)
 
@@ -150,11 +151,14 @@ class Gate:
         if known is not None:  # either would keep the environ before, and that the one before it
             asked[DECISION] = asked["clerk.error"] = None
         if isinstance(known, Decision) and known.is_about(clerk, environ):
-            state = known.state
+            state, auth = known.state, known.auth
         else:
             is_watched = self._is_watched or is_logged(DEBUG)
             state = self._watch(clerk, environ) if is_watched else clerk.authenticate(environ)
-        decision = environ[DECISION] = Decision(clerk, asked, state, self._tell)
+            auth = state.auth
+            if state.session is not None and isinstance(auth, Auth):
+                auth = auth.received_by(clerk)
+        decision = environ[DECISION] = Decision(clerk, asked, state, auth, self._tell)
         return decision
 
     def _ask(

@@ -156,7 +156,8 @@ def _request_of(environ: Mapping[str, Any]) -> Any:
     decision = environ.get(DECISION)
     if isinstance(decision, Decision):
         return decision.request
-    return Decision(None, dict(environ), environ["clerk.state"], _tell_nothing).request
+    state = environ["clerk.state"]
+    return Decision(None, dict(environ), state, state.auth, _tell_nothing).request
 
 
 def _tell_nothing(_environ: WSGIEnvironment, _decision: Decision) -> None:

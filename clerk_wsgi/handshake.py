@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .address import Address
     from .cookies import RequestCookies, SessionCookies
     from .frontend import FrontendApi
-    from .organizations import OrganizationSync
+    from .organization_sync import OrganizationSync
 
 API_VERSION = "2026-05-12"
 REDIRECT_COUNT = "__clerk_redirect_count"

@@ -135,6 +135,7 @@ class Settings:
     timeout: float = 3.0
     keys_ttl: float = 300.0
     stale_keys: float = 3600.0
+    people_ttl: float = 0.0
     sources: Mapping[str, str] = field(
         default_factory=lambda: MappingProxyType({}), repr=False, compare=False
     )
@@ -173,3 +174,4 @@ class SettingArguments(TypedDict, total=False):
     timeout: float | None
     keys_ttl: float | None
     stale_keys: float | None
+    people_ttl: float | None

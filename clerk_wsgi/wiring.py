@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from .cookies import RequestCookies
     from .keys import Keys, KeySource
-    from .organizations import OrganizationSync
+    from .organization_sync import OrganizationSync
     from .settings import Settings
     from .sync import Satellite
 
@@ -212,7 +212,7 @@ def _audience_of(settings: Settings) -> Audience:
 def _organizations_of(settings: Settings) -> OrganizationSync | None:
     if not settings.organization_patterns and not settings.personal_account_patterns:
         return None
-    from .organizations import OrganizationSync
+    from .organization_sync import OrganizationSync
     from .patterns import BadPattern
 
     try:

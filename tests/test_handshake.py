@@ -25,7 +25,7 @@ from clerk_wsgi.handshake import (
     send,
     session_token_of,
 )
-from clerk_wsgi.organizations import OrganizationSync
+from clerk_wsgi.organization_sync import OrganizationSync
 from clerk_wsgi.state import Handshake, SignedOut
 
 from .requesting import Asked, asked, location_of, parameters_of

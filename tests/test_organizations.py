@@ -9,7 +9,7 @@ import pytest
 from clerk_wsgi import Clerk, Handshake, SignedIn
 from clerk_wsgi.address import Address
 from clerk_wsgi.claims import Auth
-from clerk_wsgi.organizations import OrganizationSync, Wanted
+from clerk_wsgi.organization_sync import OrganizationSync, Wanted
 
 from .minting import ISSUER_TEST, NOW, PUBLISHABLE_LIVE, PUBLISHABLE_TEST
 from .requesting import (

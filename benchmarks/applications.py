@@ -6,6 +6,7 @@ who is signed in, so that the measurement can be sure of what it measures.
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import os
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 BARE, OURS, BY_HAND, OFFICIAL_SDK = "bare", "ours", "by hand", "sdk"
 PEM = "BENCHMARK_PEM"  # the variable with the public key for peers
 ORIGIN = "CLERK_AUTHORIZED_PARTIES"
+BLOCKS = "/blocks"
 
 
 def application(environ: WSGIEnvironment, start_response: Any) -> Iterable[bytes]:
@@ -44,7 +46,8 @@ def create(kind: str) -> WSGIApplication:
 def create_checked() -> WSGIApplication:
     """Return what the soak asks: below ``/strict`` a session is required, elsewhere it is not.
 
-    Both tell who the application takes for signed in, by the session and by ``clerk.auth``. What
+    Both tell who the application takes for signed in, by the session and by ``clerk.auth``;
+    ``BLOCKS`` tells how many blocks of memory Python has allocated in this worker. What
     is logged from WARNING on goes to standard error, each line with its level.
     """
     from clerk_wsgi import Clerk
@@ -54,10 +57,19 @@ def create_checked() -> WSGIApplication:
     lax, strict = clerk.with_session(_tell), clerk.require_session(_tell)
 
     def choose(environ: WSGIEnvironment, start_response: Any) -> Iterable[bytes]:
+        if environ["PATH_INFO"] == BLOCKS:
+            return _tell_blocks(start_response)
         answer = strict if environ["PATH_INFO"].startswith("/strict") else lax
         return answer(environ, start_response)
 
     return choose
+
+
+def _tell_blocks(start_response: Any) -> Iterable[bytes]:
+    gc.collect()
+    body = str(sys.getallocatedblocks()).encode()
+    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
+    return [body]
 
 
 def _tell(environ: WSGIEnvironment, start_response: Any) -> Iterable[bytes]:

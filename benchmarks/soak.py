@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # the checkout's package
 
-from applications import ORIGIN
+from applications import BLOCKS, ORIGIN
 from clerk_process import clerk_process
 from connection import Broken, Connection
 from cores import two_cores
@@ -154,13 +154,15 @@ class Sample:
     requests: int
     rate: float
     memory: Memory
+    blocks: str
     key_fetches: int
 
     def cells(self) -> tuple[str, ...]:
         """Return the row of the table."""
         sizes = (self.memory.rss, self.memory.pss, self.memory.uss)
         mebibytes = [f"{size / (1 << 20):.1f}" for size in sizes]
-        return f"{self.requests:,}", f"{self.rate:,.0f}", *mebibytes, f"{self.key_fetches}"
+        counts = (self.blocks, f"{self.key_fetches}")
+        return f"{self.requests:,}", f"{self.rate:,.0f}", *mebibytes, *counts
 
 
 def samples_of(
@@ -174,7 +176,15 @@ def samples_of(
         _visit_together(visitors, count)
         done += count
         rate = count / (time.monotonic() - started)
-        yield Sample(done, rate, memory_of(served.worker), clerk.key_fetches())
+        memory, blocks = memory_of(served.worker), _blocks_in(served.url)
+        yield Sample(done, rate, memory, blocks, clerk.key_fetches())
+
+
+def _blocks_in(url: str) -> str:
+    """Return how many blocks of memory are allocated, if the application tells that."""
+    with Connection(url) as connection:
+        answer = connection.ask(f"GET {BLOCKS} HTTP/1.1\r\nHost: app\r\n\r\n".encode())
+    return f"{int(answer.body):,}" if answer.body.isdigit() else "–"
 
 
 def _visit_together(visitors: list[Visitor], count: int) -> None:
@@ -217,7 +227,7 @@ def _reported(visitors: list[Visitor], samples: list[Sample], log: str) -> list[
     for visitor in visitors:
         whole.answers += visitor.tally.answers
         whole.problems += visitor.tally.problems
-    head = ("requests", "a second", "RSS MiB", "PSS MiB", "USS MiB", "key fetches")
+    head = ("requests", "a second", "RSS MiB", "PSS MiB", "USS MiB", "blocks", "key fetches")
     print(table(head, [sample.cells() for sample in samples]), whole.table(), sep="\n\n")
     logged = [line for line in log.splitlines() if _TROUBLE.search(line)]
     worse = sum(count for (_, status), count in whole.answers.items() if status >= 500)

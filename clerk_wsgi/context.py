@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
 # Browsers send the same header again and again.
-REMEMBERED_HEADERS, LONGEST_REMEMBERED = 2048, 4096
+REMEMBERED_HEADERS, LONGEST_REMEMBERED = 4096, 4096
 
 _BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)
 _BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")

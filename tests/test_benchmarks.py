@@ -191,7 +191,8 @@ def test_a_soak_tells_of_memory_and_of_every_answer() -> None:
     done = run("soak.py", "--requests", "600", "--seed", "7")
     samples, kinds, verdict = parts_of(done, "Soak, seed 7")
     sizes = ("RSS MiB", "PSS MiB", "USS MiB")
-    rows = rows_of(samples, "requests", "a second", *sizes, "key fetches")
+    rows = rows_of(samples, "requests", "a second", *sizes, "blocks", "key fetches")
+    assert all(int(row[5].replace(",", "")) > 10_000 for row in rows)
     assert [row[0] for row in rows] == [f"{60 * number}" for number in range(1, 11)]
     head = kinds.splitlines()[0].removeprefix("| ").removesuffix(" |").split(" | ")
     cells = [cell for row in rows_of(kinds, *head) for cell in row[1:]]
@@ -231,7 +232,8 @@ from applications import create_checked
 answer = create_checked()
 
 def app(environ, start_response):
-    environ["wsgi.errors"].write("ERROR of mine\\n")
+    if environ["PATH_INFO"] != "/blocks":
+        environ["wsgi.errors"].write("ERROR of mine\\n")
     return answer(environ, start_response)
 """
 

@@ -61,4 +61,5 @@ class _AddHeaders:
         """Cookies are added (once: a wrapper further in may have done it), the rest replaced."""
         ours = {name.lower() for name, _ in self._additions} - {"set-cookie"}
         kept = [header for header in headers if header[0].lower() not in ours]
-        return kept + [header for header in self._additions if header not in kept]
+        there = {(name.lower(), text) for name, text in kept}
+        return kept + [one for one in self._additions if (one[0].lower(), one[1]) not in there]

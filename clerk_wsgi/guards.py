@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import logging
 import re
+import unicodedata
 from typing import TYPE_CHECKING, Any, TypedDict, overload
 
+from .additions import adding
 from .decisions import DECISION, Decision, path_of
 from .errors import ClerkError
+from .gate import checked_callable
 from .handlers import error_response, strict_on_error
 from .middleware import ClerkMiddleware
 from .protection import Access, PublicPaths, decode_path
@@ -29,10 +32,12 @@ if TYPE_CHECKING:
     from .gate import AnswerOptions, ClerkChooser
     from .handlers import ErrorHandler, ErrorResponse
     from .middleware import Application
+    from .state import Headers
 
 AMBIGUOUS_PATH = "path-ambiguous"
 
-_PATH_PARAMETERS = re.compile(r";[^/]*")
+# What Pyramid's traversal puts before a path; anybody may send it.
+_PREFIX_HEADER = "HTTP_X_VHM_ROOT"
 
 _logger = logging.getLogger("clerk_wsgi")
 
@@ -68,23 +73,28 @@ class Guard:
         verdicts: Verdicts,
         access_to: Callable[[Mapping[str, Any]], Access],
     ) -> None:
-        self._app = app
+        self._app = checked_callable("app", app)
         self._requirement = requirement
         self._verdicts = verdicts
         self._access_to = access_to
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        answer: Application = self._app
         access = self._access_to(environ)
-        if access is not Access.PUBLIC:
-            answer = self._refusal(environ, access) or self._app
-        return answer(environ, start_response)
+        answer = None if access is Access.PUBLIC else self._refusal(environ, access)
+        if answer is None:
+            return self._app(environ, start_response)
+        return answer(environ, adding(_reasons_in(environ), start_response))
 
     def _refusal(self, environ: WSGIEnvironment, access: Access) -> WSGIApplication | None:
         if access is Access.AMBIGUOUS:  # whatever an error handler thinks of it
             return self._verdicts.refuse(_ambiguous(environ))
         error = refusal_in(environ, self._requirement)
-        return None if error is None else self._verdicts.answer_to(error)
+        if error is None:
+            return None
+        answer = self._verdicts.answer_to(error)
+        if answer is None:
+            environ["clerk.error"] = error
+        return answer
 
 
 @overload
@@ -109,13 +119,20 @@ def require(
     ``TypeError`` or ``ValueError`` for what could never be met.
     """
     requirement = Requirement(**asked)
-    verdicts = Verdicts(strict_on_error if on_error is None else on_error, error_response)
+    verdicts = _verdicts(on_error, error_response)
     access_to = _everywhere if below is None else _only_below(below)
 
     def wrap(app: Application) -> Guard:
         return Guard(app, requirement, verdicts, access_to)
 
     return wrap if app is None else wrap(app)
+
+
+def _verdicts(on_error: ErrorHandler | None, error_response: ErrorResponse) -> Verdicts:
+    handler = strict_on_error if on_error is None else on_error
+    return Verdicts(
+        checked_callable("on_error", handler), checked_callable("error_response", error_response)
+    )
 
 
 def protect(
@@ -130,11 +147,12 @@ def protect(
 
     Those are named in full, such as ``/`` and ``/about``, or with ``/*`` for all below, such as
     ``/static/*``. Ambiguous paths are answered 400. The options are those of ``ClerkMiddleware``;
-    on public paths the application finds in ``clerk.session`` who is there, or ``None``.
+    on public paths the application finds in ``clerk.session`` who is there, or ``None``. Paths
+    that are ``exempt`` are public, too, and nobody is asked about there.
     """
-    handler = strict_on_error if on_error is None else on_error
-    verdicts = Verdicts(handler, options.get("error_response", error_response))
-    paths = PublicPaths.of(public)
+    verdicts = _verdicts(on_error, options.get("error_response", error_response))
+    options["exempt"] = _listed(options.get("exempt", ()))
+    paths = PublicPaths.of([*_listed(public), *options["exempt"]])
     guard = Guard(app, Requirement(), verdicts, lambda environ: _access_of(paths, environ))
     return ClerkMiddleware(guard, clerk, _let_through, **options)
 
@@ -146,7 +164,7 @@ def refusal_in(environ: Mapping[str, Any], requirement: Requirement) -> ClerkErr
     """
     auth = published(environ, "clerk.auth")
     error = requirement.refusal(auth, environ.get("clerk.error"))
-    if error is not None and error.request is None:
+    if error is not None and error._request is None:
         error._request = _request_of(environ)
     return error
 
@@ -183,33 +201,74 @@ def _everywhere(_environ: Mapping[str, Any]) -> Access:
 
 def _only_below(paths: str | Iterable[str]) -> Callable[[Mapping[str, Any]], Access]:
     """Return what protects these paths alone, in whatever spelling an application may take."""
-    given = [path.rstrip("/") for path in ((paths,) if isinstance(paths, str) else paths)]
-    if "" in given:
-        raise ValueError("below: '/' is everything; leave it out")
-    nothing = PublicPaths.of(given)  # which refuses what names no path
-    alike = tuple(_simplified(path) for path in nothing.single)
+    given = "|".join(re.escape(_simplified(_checked_root(path))) for path in _listed(paths))
+    if not given:
+        raise ValueError("below: expected a path such as /admin; below none nothing is asked")
+    is_below = re.compile(rf"(?:{given})(?:/|\Z)", re.IGNORECASE).match
 
     def access_to(environ: Mapping[str, Any]) -> Access:
-        if _access_of(nothing, environ) is Access.AMBIGUOUS:
+        if _is_ambiguous(environ):
             return Access.AMBIGUOUS
-        path = _simplified(decode_path(environ.get("PATH_INFO", "")) or "")
-        is_below = any(path == one or path.startswith(f"{one}/") for one in alike)
-        return Access.PROTECTED if is_below else Access.PUBLIC
+        path = _bare(decode_path(environ.get("PATH_INFO", "")) or "/")
+        if environ.get(_PREFIX_HEADER) or is_below(path) or is_below(_simplified(path)):
+            return Access.PROTECTED
+        return Access.PUBLIC
 
     return access_to
 
 
+def _listed(paths: str | Iterable[str]) -> list[str]:
+    return [paths] if isinstance(paths, str) else list(paths)
+
+
+def _checked_root(path: object) -> str:
+    """Return a path without the slash at its end, or raise for what names none, or all."""
+    if not isinstance(path, str):
+        raise TypeError(f"below: a path is a text, not {type(path).__name__}")
+    root = path.rstrip("/")
+    if not root:
+        raise ValueError("below: '/' is everything; leave it out")
+    if "*" in root:
+        raise ValueError(f"below: {path!r}: all below a path is meant anyway; leave out the '*'")
+    try:
+        PublicPaths.of(root)
+    except ValueError as error:
+        raise ValueError(f"below: {error}") from None
+    return root
+
+
 def _simplified(path: str) -> str:
-    """Return a path without case and parameters, which some applications do not look at."""
-    return _PATH_PARAMETERS.sub("", path).casefold()
+    """Return a path in letters that are the same to whoever compares them loosely."""
+    return _bare(unicodedata.normalize("NFKC", path).casefold())
+
+
+def _bare(path: str) -> str:
+    """Return a path without what some applications overlook.
+
+    Those are parameters, the mark ``@@`` of views in Pyramid's traversal, and white space and dots
+    at an end.
+    """
+    segments = (segment.partition(";")[0] for segment in path.split("/"))
+    return "/".join(segment.strip().lstrip("@").rstrip(".") for segment in segments)
 
 
 def _access_of(paths: PublicPaths, environ: Mapping[str, Any]) -> Access:
-    """Say who may have the path that the application routes on: what is left of it for it.
-
-    The whole of it must not be ambiguous either.
-    """
-    targets = [environ.get(name) or "/" for name in ("RAW_URI", "REQUEST_URI")]
-    if PublicPaths().access_to(path_of(environ), *targets) is Access.AMBIGUOUS:
+    """Say who may have the path that the application routes on: what is left of it for it."""
+    if _is_ambiguous(environ):
         return Access.AMBIGUOUS
-    return paths.access_to(environ.get("PATH_INFO", ""))
+    access = paths.access_to(environ.get("PATH_INFO", ""))
+    return Access.PROTECTED if environ.get(_PREFIX_HEADER) else access
+
+
+def _is_ambiguous(environ: Mapping[str, Any]) -> bool:
+    """Say whether a path is, or the whole of it, or what the client sent if the server says so."""
+    targets = [environ.get(name) or "/" for name in ("RAW_URI", "REQUEST_URI")]
+    nothing, path = PublicPaths(), environ.get("PATH_INFO", "")
+    accesses = (nothing.access_to(path_of(environ), *targets), nothing.access_to(path))
+    return Access.AMBIGUOUS in accesses
+
+
+def _reasons_in(environ: Mapping[str, Any]) -> Headers:
+    """Return the headers that say on a refusal what was decided, as on a wrapper's own."""
+    headers = environ["clerk.state"].headers
+    return [header for header in headers if header[0].lower().startswith("x-clerk-auth-")]

@@ -5,6 +5,7 @@ docs/protocol.md, steps 9 to 12 of the cookie path, the header path, and "Token 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from .ids import is_safe_id
@@ -67,7 +68,7 @@ class TokenJudge:
         try:
             self._verifier.check_times(token, visit.now)
         except TokenRefused as error:
-            return self._renew(visit, error, token)
+            return _of_session(token, self._renew(visit, error, token))
         visit.note(token)
         return token.state
 
@@ -116,6 +117,15 @@ class TokenJudge:
         if not reason:
             return SignedOut(reason=error.reason, message=error.message)
         return self._handshakes.start(visit.request, visit.cookies, reason, error.message)
+
+
+def _of_session(token: SessionToken, state: RequestState) -> RequestState:
+    """Return a state that says whose token has expired, if that is what became of it."""
+    session_id = token.claims.get("sid")
+    if not isinstance(state, SignedOut) or not is_safe_id(session_id):
+        return state
+    is_expired = state.reason.startswith(EXPIRED)
+    return replace(state, expired_session_id=session_id) if is_expired else state
 
 
 def _not_renewable(visit: Visit) -> str:

@@ -67,7 +67,7 @@ class PublicPaths:
         )
 
     def access_to(self, path: str, *targets: str) -> Access:
-        """Return who may have ``path``: ``SCRIPT_NAME`` and ``PATH_INFO`` as they are in environ.
+        """Return who may have ``path``, which is ``PATH_INFO`` as it is in environ.
 
         ``targets`` are the request target as the client sent it, where the server says so
         (``RAW_URI``, ``REQUEST_URI``).

@@ -74,7 +74,8 @@ class SignedIn:
 class SignedOut:
     """Nobody is signed in, or what was presented was refused: ``reason`` says which.
 
-    ``cause`` is the error of a call to Clerk that led to it, if one did.
+    ``cause`` is the error of a call to Clerk that led to it, if one did. ``expired_session_id`` is
+    the session of a genuine token in a cookie whose time is over: good for ending it alone.
     """
 
     status: ClassVar[Literal["signed-out"]] = "signed-out"
@@ -86,6 +87,7 @@ class SignedOut:
     token_type: str | None = SESSION_TOKEN
     extra_headers: HeaderTuple = field(default=(), repr=False)
     cause: Exception | None = field(default=None, repr=False, compare=False)
+    expired_session_id: str | None = field(default=None, repr=False, compare=False)
 
     @property
     def auth(self) -> Auth | MachineAuth:

@@ -1,31 +1,108 @@
-"""A Bottle application: public at ``/``, signed-in users only at ``/me``.
+"""A Bottle application: pages, a form, an API, and a part for the admins of an organization.
 
-pip install bottle
-CLERK_SECRET_KEY=sk_test_… gunicorn bottle_app:app
+pip install bottle gunicorn
+clerk-wsgi run bottle_app:app --local
+
+needs no account. With one:
+
+CLERK_SECRET_KEY=sk_test_… CLERK_PUBLISHABLE_KEY=pk_test_… gunicorn bottle_app:app
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
 
-from bottle import Bottle, HTTPResponse, request
+from bottle import Bottle, HTTPError, redirect, request, response, template
 
-from clerk_wsgi import get_session, with_session
+from clerk_wsgi import Requirement, sign_out
+from clerk_wsgi.integrations.bottle import ClerkPlugin, sign_in_url, sign_up_url
 
-bottle = Bottle()
+if TYPE_CHECKING:
+    from clerk_wsgi import Auth, Redirect
+
+LAYOUT = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>{{title}}</title><h1>{{title}}</h1>
+<nav><a href="/">Home</a> <a href="/notes">Your notes</a> <a href="/team">Your team</a>
+% if auth:
+  <form method="post" action="/sign-out"><button>Sign out</button></form>
+% else:
+  <a href="{{sign_in_url()}}">Sign in</a> <a href="{{sign_up_url()}}">Sign up</a>
+% end
+</nav>
+"""
+NOTES = """
+<ul>
+% for note in notes:
+  <li>{{note}}</li>
+% end
+</ul>
+<form method="post"><input name="note" required><button>Keep</button></form>
+"""
+TEAM = "<p>{{auth.org_slug}} is yours to look after, {{auth.user.first_name}}.</p>"
+
+app = Bottle()
+app.install(ClerkPlugin())
+kept: defaultdict[str | None, list[str]] = defaultdict(list)  # as long as the process lives
 
 
-@bottle.get("/")
-def home() -> dict[str, Any]:
-    return {"signed_in": get_session(request) is not None}
+def page(title: str, body: str = "", **values: object) -> Any:
+    response.set_header("Cache-Control", "private")  # what it says depends on who asks
+    links = {"sign_in_url": sign_in_url, "sign_up_url": sign_up_url}
+    return template(LAYOUT + body, title=title, auth=request.clerk, **links, **values)
 
 
-@bottle.get("/me")
-def me() -> dict[str, Any]:
-    session = get_session(request)
-    if session is None:
-        raise HTTPResponse({"error": "Please sign in."}, 401)
-    return {"user_id": session.user_id}
+@app.hook("before_request")
+def refuse_posts_of_other_sites() -> None:
+    """Browsers say who posts: other sites do it without the session, other subdomains with it."""
+    own = f"{request.urlparts.scheme}://{request.urlparts.netloc}"
+    if request.method == "POST" and request.get_header("Origin") != own:
+        raise HTTPError(403)
 
 
-app = with_session(bottle)
+@app.get("/")
+def home(auth: Auth) -> Any:
+    return page("Welcome back" if auth else "Welcome")
+
+
+@app.get("/notes", clerk=True)
+def notes(auth: Auth) -> Any:
+    return page("Your notes", NOTES, notes=kept[auth.user_id])
+
+
+@app.post("/notes", clerk=True)
+def keep_note(auth: Auth) -> None:
+    kept[auth.user_id].append(request.forms.getunicode("note"))
+    redirect("/notes", 303)
+
+
+@app.post("/sign-out")
+def leave() -> Redirect:
+    return sign_out(request)
+
+
+@app.get("/team", clerk=Requirement(role="org:admin"))
+def team_page() -> Any:
+    return page("Your team", TEAM)
+
+
+@app.get("/api/me", clerk=True)
+def me(auth: Auth) -> dict[str, Any]:
+    name = auth.user.first_name if auth.user else None
+    return {"user_id": auth.user_id, "first_name": name, "notes": kept[auth.user_id]}
+
+
+@app.delete("/api/notes", clerk={"reverification": "strict"})
+def forget_notes(auth: Auth) -> None:
+    kept[auth.user_id].clear()
+    response.status = 204
+
+
+@app.error(403)
+def forbidden(_error: HTTPError) -> Any:
+    return page("This is not for you")
+
+
+@app.error(404)
+def not_found(_error: HTTPError) -> Any:
+    return page("There is no such page")

@@ -24,8 +24,8 @@ VALUES = {
 }
 EDGES = {"config", "config_values", "context", "api", "people"}
 SHELL = {
-    *("", "clerk", "wiring", "defaults", "handlers", "verdicts", "watching"),
-    *("middleware", "decisions", "additions", "published", "gate", "guards", "signing"),
+    *("", "clerk", "wiring", "defaults", "handlers", "verdicts", "watching", "config_texts"),
+    *("middleware", "decisions", "additions", "published", "gate", "guards", "links", "signing"),
 }
 OUTSIDE = {"emulator", "testing", "demo", "serving", "cli", "__main__", "integrations", "webhooks"}
 # Who may import the local Clerk: nobody who serves a real request.

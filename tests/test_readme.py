@@ -9,7 +9,7 @@ import re
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import pytest
 from webob import Request
@@ -33,7 +33,8 @@ from clerk_wsgi.gate import Gate, WrapperOptions
 from clerk_wsgi.settings import SettingArguments, Settings
 from clerk_wsgi.testing import Emulator, clerk_for, in_process, plugin
 
-from .scripted import CLIENT, SESSION, USER, ScriptedClerk
+from .minting import NOW
+from .scripted import CLIENT, MEMBERSHIP, SESSION, USER, ScriptedClerk
 from .servers import free_port
 from .wrapping import App, bearer, clerk, minter, serve
 
@@ -270,6 +271,97 @@ def test_the_recipes_of_the_guide_work() -> None:
     assert [asked.body for asked in local.asked] == [{"token": "token"}] * 3
     with pytest.raises(ValueError, match="session_id"):
         names["particular_session"](Request.blank("/?_clerk_session_id=", headers=request.headers))
+
+
+def test_what_the_readme_requires_below_its_paths_is_required() -> None:
+    names = snippet("Roles, permissions, plans", number=1)
+    member: dict[str, Any] = {"org_id": "org_1", "org_role": "org:member", "fva": [1, 1]}
+    admin = {**member, "org_role": "org:admin", "pla": "o:gold", "v": 1}
+    admin["org_permissions"] = ["org:invoices:read"]
+    for path, statuses in {
+        "/": ("200", "200", "200"),
+        "/billing/7": ("401", "403", "200"),
+        "/Exports": ("401", "403", "200"),
+        "/danger": ("401", "200", "200"),
+    }.items():
+        for keys, status in zip(({}, bearer(**member), bearer(**admin)), statuses, strict=True):
+            assert serve(names["app"], PATH_INFO=path, **keys).status[:3] == status, path
+    reports = clerk_wsgi.with_session(names["reports"])
+    assert serve(reports, **bearer(**member)).status == "403 Forbidden"
+    assert serve(reports, **bearer(**admin)).body == b"for administrators"
+    stale = serve(names["app"], PATH_INFO="/danger", **bearer(fva=[99, 99]))
+    assert b"reverification-error" in stale.body
+
+
+def test_a_permission_may_be_asked_for_without_requiring_it() -> None:
+    may_invite = snippet("Roles, permissions, plans")["may_invite"]
+    app = App()
+    granted = {"org_id": "org_1", "org_permissions": ["org:members:invite"]}
+    for claims in ({}, granted):
+        serve(clerk_wsgi.with_session(app), **bearer(**claims))
+    assert [may_invite(environ) for environ in app.environs] == [False, True]
+
+
+def test_what_the_readme_protects_is_protected_and_the_rest_is_public() -> None:
+    app = snippet("Protecting by path")["app"]
+    table = {"200": ("/", "/about", "/static/x"), "401": ("/about/", "/static", "/x", "/admin")}
+    table["400"] = tuple(
+        re.findall("`(/[^`]+)`, `(//[^`]+)` and `([^`]+)`", text_of("README.md"))[0]
+    )
+    for status, paths in table.items():
+        for path in paths:
+            assert serve(app, PATH_INFO=unquote(path)).status[:3] == status, path
+    assert serve(app, PATH_INFO="/admin", **bearer()).status == "403 Forbidden"
+
+
+def test_whoever_waits_for_a_page_is_sent_to_sign_in_by_the_readme() -> None:
+    set_default(Clerk(jwt_key=minter().pem, sign_in_url="/sign-in", dotenv=False))
+    app = snippet("Redirecting to sign-in")["app"]
+    answer = serve(app, HTTP_ACCEPT="text/html")
+    assert answer.one("Location") == "/sign-in?redirect_url=http%3A%2F%2Fapp.test%2F"
+    assert serve(app, HTTP_ACCEPT="*/*").status == "401 Unauthorized"
+
+
+@pytest.mark.parametrize(
+    ("target", "location"),
+    [
+        ("/a?b=c", "/a?b=c"),
+        ("http://app.test/", "http://app.test/"),
+        ("//evil.test", "/"),
+        ("", "/"),
+    ],
+)
+def test_nobody_leaves_the_site_after_signing_in(target: str, location: str) -> None:
+    after = snippet("Redirecting to sign-in", number=1)["after_sign_in"]
+    assert serve(after, QUERY_STRING=f"next={quote(target)}").one("Location") == location
+
+
+def test_the_readme_signs_people_out() -> None:
+    leave = snippet("Signing out")["leave"]
+    local = ScriptedClerk({"POST /v1/sessions/sess_1/revoke": SESSION})
+    instance = local.instance(jwt_key=minter().pem, clock=lambda: NOW)
+    answer = serve(instance.with_session(leave), REQUEST_METHOD="POST", **bearer())
+    assert (answer.status, answer.one("Location")) == ("303 See Other", "/goodbye")
+    assert local.lines == ["POST /v1/sessions/sess_1/revoke"]
+
+
+def test_people_are_greeted_by_name() -> None:
+    greeting = snippet("The user in full")["greeting"]
+    local = ScriptedClerk({"GET /v1/users/user_1": USER})
+    app = App()
+    wrapped = local.instance(jwt_key=minter().pem, clock=lambda: NOW).with_session(app)
+    serve(wrapped)
+    serve(wrapped, **bearer())
+    assert [greeting(environ) for environ in app.environs] == ["Hello, stranger.", "Hello, Ada."]
+
+
+def test_the_members_of_an_organization_are_asked_for() -> None:
+    administrators = snippet("Asking Clerk", number=2)["administrators"]
+    page = {"data": [MEMBERSHIP], "total_count": 1}
+    local = ScriptedClerk({"GET /v1/organizations/org_1/memberships": page})
+    set_default(local.instance())
+    assert administrators("org_1") == ["user_1"]
+    assert ("role", "org:admin") in local.asked[0].query
 
 
 def test_a_token_needs_an_origin_where_parties_are_named() -> None:

@@ -1,0 +1,1 @@
+"""One thin file for each framework; none knows another, and nothing here imports them."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, cast
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -170,6 +170,17 @@ class Host(Protocol):
     def receive(self, *, user_id: str | None, organization_id: str | None) -> Visitor: ...
 
 
+class _Said:
+    """What a token says: shared by the requests that it comes with, read once."""
+
+    __slots__ = ("claims", "organization", "session_status")
+
+    def __init__(self, claims: Claims | None, session_status: str | None) -> None:
+        self.claims = claims
+        self.session_status = session_status
+        self.organization: Organization | None = None
+
+
 class Auth:
     """What a request may do; falsy when nobody is signed in, and then every field is ``None``.
 
@@ -177,29 +188,20 @@ class Auth:
     pair of minutes since the first and the second factor, -1 for never.
     """
 
-    __slots__ = ("_claims", "_host", "_organization", "_session_status", "_visitor")
+    __slots__ = ("_said", "_visitor")
 
-    _claims: Claims | None
-    _organization: Organization | None
-    _session_status: str | None
-    _host: Host | None
-    _visitor: Visitor | None
+    _said: _Said
+    _visitor: Host | Visitor | None
 
     def __init__(self, claims: Claims | None = None, *, session_status: str | None = None) -> None:
-        object.__setattr__(self, "_claims", claims)
-        object.__setattr__(self, "_organization", None)
-        object.__setattr__(self, "_session_status", session_status)
-        object.__setattr__(self, "_host", None)
+        object.__setattr__(self, "_said", _Said(claims, session_status))
         object.__setattr__(self, "_visitor", None)
 
     def received_by(self, host: Host) -> Auth:
         """Return the same for one request, whose ``user`` and ``organization`` ``host`` knows."""
-        received, put = object.__new__(Auth), object.__setattr__
-        put(received, "_claims", self._claims)
-        put(received, "_organization", self._organization)
-        put(received, "_session_status", self._session_status)
-        put(received, "_host", host)
-        put(received, "_visitor", None)
+        received = object.__new__(Auth)
+        object.__setattr__(received, "_said", self._said)
+        object.__setattr__(received, "_visitor", host)
         return received
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -209,23 +211,22 @@ class Auth:
         raise AttributeError(f"Auth is read-only: {name}")
 
     def __reduce__(self) -> tuple[partial[Auth], tuple[Claims | None]]:
-        return partial(Auth, session_status=self._session_status), (self._claims,)
+        return partial(Auth, session_status=self._said.session_status), (self._said.claims,)
 
     def __bool__(self) -> bool:
-        return self._claims is not None
+        return self._said.claims is not None
 
     def __repr__(self) -> str:
         return f"Auth(user_id={self.user_id!r}, session_id={self.session_id!r})"
 
     def _text(self, name: str) -> str | None:
-        return None if self._claims is None else text_claim(self._claims, name)
+        return None if self._said.claims is None else text_claim(self._said.claims, name)
 
     def _active_organization(self) -> Organization:
-        if self._organization is None:
-            found = Organization() if self._claims is None else organization_of(self._claims)
-            object.__setattr__(self, "_organization", found)
-            return found
-        return self._organization
+        said = self._said
+        if said.organization is None:
+            said.organization = organization_of(said.claims) if said.claims else Organization()
+        return said.organization
 
     @property
     def token_type(self) -> str:
@@ -235,7 +236,7 @@ class Auth:
     @property
     def is_authenticated(self) -> bool:
         """Whether a user is signed in."""
-        return self._claims is not None
+        return self._said.claims is not None
 
     @property
     def user_id(self) -> str | None:
@@ -250,7 +251,7 @@ class Auth:
     @property
     def session_status(self) -> str | None:
         """``"active"`` or ``"pending"``; ``None`` where the token does not say."""
-        return self._text("sts") if self._claims is not None else self._session_status
+        return self._text("sts") if self._said.claims is not None else self._said.session_status
 
     @property
     def org_id(self) -> str | None:
@@ -275,17 +276,17 @@ class Auth:
     @property
     def factor_verification_age(self) -> tuple[float, float] | None:
         """Minutes since the first and the second factor were verified; -1 means never."""
-        return None if self._claims is None else _factor_ages(self._claims)
+        return None if self._said.claims is None else _factor_ages(self._said.claims)
 
     @property
     def actor(self) -> Mapping[str, Any] | None:
         """Who acts for the user (impersonation), read-only."""
-        return None if self._claims is None else actor_of(self._claims)
+        return None if self._said.claims is None else actor_of(self._said.claims)
 
     @property
     def claims(self) -> Claims | None:
         """All claims of the token, copied."""
-        return None if self._claims is None else copied(self._claims)
+        return None if self._said.claims is None else copied(self._said.claims)
 
     @property
     def user(self) -> User | None:
@@ -294,21 +295,23 @@ class Auth:
         ``None`` if nobody is signed in. Raises ``ApiError`` or ``ClerkUnavailable`` as
         ``clerk.users.get`` does, and ``LookupError`` outside of a wrapped application.
         """
-        return None if self._claims is None else self._received().user
+        return None if self._said.claims is None else self._received().user
 
     @property
     def organization(self) -> APIOrganization | None:
         """The active organization as Clerk's API knows it, likewise; ``None`` if none is."""
-        return None if self._claims is None else self._received().organization
+        return None if self._said.claims is None else self._received().organization
 
     def _received(self) -> Visitor:
-        if self._visitor is None:
-            if self._host is None:
-                raise LookupError("who this is in full is known in a wrapped application alone")
-            visitor = self._host.receive(user_id=self.user_id, organization_id=self.org_id)
+        """Return the visitor of this request, who is received when first asked about."""
+        visitor = self._visitor
+        if visitor is None:
+            raise LookupError("who this is in full is known in a wrapped application alone")
+        receive = getattr(visitor, "receive", None)
+        if receive is not None:
+            visitor = receive(user_id=self.user_id, organization_id=self.org_id)
             object.__setattr__(self, "_visitor", visitor)
-            return visitor
-        return self._visitor
+        return cast("Visitor", visitor)
 
     def has(
         self,
@@ -327,7 +330,7 @@ class Auth:
         ``after_minutes``. The answer is ``False`` if nobody is signed in, if nothing is asked,
         and for what is malformed (docs/protocol.md, "Authorization").
         """
-        return self._claims is not None and self._grants(self._claims).allow(
+        return self._said.claims is not None and self._grants(self._said.claims).allow(
             role=role,
             permission=permission,
             feature=feature,

@@ -41,7 +41,8 @@ class ClerkError(Exception):
         data: Any = None,
         reason: str | None = None,
     ) -> None:
-        self.args = (message,)
+        if not self.args:  # which Python has set to what was given by position
+            self.args = (message,)
         self.message = message
         if data is not None:
             self.data = data

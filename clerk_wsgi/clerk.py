@@ -70,7 +70,9 @@ class Clerk:
         self._trust_forwarded = self.settings.trust_forwarded
 
     def __repr__(self) -> str:
-        return f"Clerk(api_url={self.settings.api_url!r})"
+        # Of one whose settings were refused, error trackers may ask.
+        settings = getattr(self, "settings", None)
+        return f"Clerk(api_url={settings.api_url!r})" if settings else "Clerk()"
 
     @cached_property
     def portal(self) -> Portal:

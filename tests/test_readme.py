@@ -607,7 +607,11 @@ def anchors_of(page: str) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize("page", PAGES)
+LINKED = [*PAGES, *("docs/performance.md", "benchmarks/README.md")]
+LINKED += [path.relative_to(PROJECT).as_posix() for path in PROJECT.glob("docs/frameworks/*.md")]
+
+
+@pytest.mark.parametrize("page", LINKED)
 def test_every_link_within_the_project_leads_somewhere(page: str) -> None:
     links = re.findall(r"\]\(([^)\s]+)\)", text_of(page))
     assert links

@@ -15,8 +15,8 @@ import requests
 from clerk_wsgi.gate import AnswerOptions
 from clerk_wsgi.testing import plugin
 
-from ..processes import PROJECT, TIMEOUT, Running, clean_environ
-from ..test_readme import anchors_of, codes_in, rows_of, text_of
+from ..processes import TIMEOUT, Running, clean_environ
+from ..test_readme import codes_in, rows_of, text_of
 from . import django_page_suite
 
 if TYPE_CHECKING:
@@ -113,12 +113,3 @@ def count_of(suite: str) -> int:
 def test_every_option_is_in_the_table_and_no_other() -> None:
     named = {name for row in rows_of("Settings", PAGE, columns=3) for name in codes_in(row[0])}
     assert named == AnswerOptions.__annotations__.keys() | {"on_error", "instance"}
-
-
-def test_every_link_leads_somewhere() -> None:
-    for link in re.findall(r"\]\(([^)\s]+)\)", text_of(PAGE)):
-        file, _, anchor = link.partition("#")
-        path = (PROJECT / PAGE).parent / file if file else PROJECT / PAGE
-        assert path.exists(), link
-        if anchor:
-            assert anchor in anchors_of(str(path.resolve().relative_to(PROJECT))), link

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from textwrap import indent
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
 
 import pytest
 
@@ -13,8 +12,7 @@ from clerk_wsgi.gate import WrapperOptions
 from clerk_wsgi.integrations import flask as integration
 from clerk_wsgi.testing import plugin
 
-from ..processes import PROJECT
-from ..test_readme import SNIPPET, anchors_of, codes_in, rows_of, text_of
+from ..test_readme import SNIPPET, codes_in, rows_of, text_of
 
 if TYPE_CHECKING:
     from flask.testing import FlaskClient
@@ -174,13 +172,3 @@ def test_every_name_in_templates_is_told_of() -> None:
 def test_every_option_that_is_named_exists() -> None:
     [sentence] = re.findall(r"given by name: (.+?)\.\n", text_of(PAGE), re.DOTALL)
     assert set(codes_in(sentence)) | {"on_error"} == WrapperOptions.__annotations__.keys()
-
-
-def test_every_link_within_the_project_leads_somewhere() -> None:
-    links = re.findall(r"\]\(([^)\s]+)\)", text_of(PAGE))
-    assert links
-    for link in links:
-        path, _, anchor = unquote(link).partition("#")
-        target = ((PROJECT / PAGE).parent / path).resolve() if path else PROJECT / PAGE
-        assert target.exists(), link
-        assert not anchor or anchor in anchors_of(target.relative_to(PROJECT).as_posix()), link

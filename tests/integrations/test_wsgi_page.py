@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from textwrap import indent
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
 
 import pytest
 
@@ -13,8 +12,7 @@ import clerk_wsgi
 from clerk_wsgi import with_session
 from clerk_wsgi.testing import plugin
 
-from ..processes import PROJECT
-from ..test_readme import SNIPPET, anchors_of, rows_of, text_of
+from ..test_readme import SNIPPET, rows_of, text_of
 from ..wrapping import Answer, serve
 
 if TYPE_CHECKING:
@@ -215,13 +213,3 @@ def test_every_function_for_wsgi_is_told_of() -> None:
     for name in functions:
         assert re.search(rf"`[^`]*\b{name}\b", text_of(PAGE)), name
     assert set(functions[:-2]) <= set(clerk_wsgi.__all__)
-
-
-def test_every_link_within_the_project_leads_somewhere() -> None:
-    links = re.findall(r"\]\(([^)\s]+)\)", text_of(PAGE))
-    assert links
-    for link in links:
-        path, _, anchor = unquote(link).partition("#")
-        target = ((PROJECT / PAGE).parent / path).resolve() if path else PROJECT / PAGE
-        assert target.exists(), link
-        assert not anchor or anchor in anchors_of(target.relative_to(PROJECT).as_posix()), link

@@ -6,9 +6,10 @@ from http.cookies import Morsel
 from typing import TYPE_CHECKING, Any, cast
 
 from django.http import HttpResponse
+from webob import Request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
     from _typeshed.wsgi import WSGIApplication
     from django.http.response import HttpResponseBase
@@ -18,14 +19,11 @@ if TYPE_CHECKING:
 
 def response_of(app: WSGIApplication, environ: Mapping[str, Any]) -> HttpResponse:
     """Return the whole answer of a WSGI application to a request."""
-    start = _Start()
-    body = app(dict(environ), start)
-    pieces = _read(body)
-    content = b"".join([*start.written, *pieces])
-    code, _, reason = start.status.partition(" ")
-    response = HttpResponse(content, status=int(code), reason=reason)
+    status, headers, pieces = Request(dict(environ)).call_application(app)
+    code, _, reason = status.partition(" ")
+    response = HttpResponse(_read(pieces), status=int(code), reason=reason)
     del response["Content-Type"]  # Django's own; the answer has one, or none
-    for name, value in start.headers:
+    for name, value in headers:
         _append(response, name, value)
     if response.has_header("Location"):
         # Test clients look for it. Django's class for redirects refuses addresses that are long.
@@ -63,21 +61,6 @@ class SetCookie(Morsel[str]):
         return SetCookie, (self._text,)
 
 
-class _Start:
-    """A ``start_response`` that keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.status = ""
-        self.headers: Headers = []
-        self.written: list[bytes] = []
-
-    def __call__(
-        self, status: str, headers: Headers, _exc_info: object = None, /
-    ) -> Callable[[bytes], object]:
-        self.status, self.headers = status, headers
-        return self.written.append
-
-
 def _append(response: HttpResponseBase, name: str, value: str) -> None:
     """Add a header to those that are there; of one name Django sends one line."""
     if name.lower() == "set-cookie":
@@ -102,8 +85,8 @@ def _add_cookie(response: HttpResponseBase, text: str) -> None:
     response.cookies[key] = cookie
 
 
-def _read(body: Iterable[bytes]) -> list[bytes]:
+def _read(body: Iterable[bytes]) -> bytes:
     try:
-        return list(body)
+        return b"".join(body)
     finally:
         getattr(body, "close", lambda: None)()

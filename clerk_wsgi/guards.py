@@ -83,7 +83,7 @@ class Guard:
         answer = None if access is Access.PUBLIC else self._refusal(environ, access)
         if answer is None:
             return self._app(environ, start_response)
-        return answer(environ, adding(_reasons_in(environ), start_response))
+        return _explained(answer)(environ, start_response)
 
     def _refusal(self, environ: WSGIEnvironment, access: Access) -> WSGIApplication | None:
         if access is Access.AMBIGUOUS:  # whatever an error handler thinks of it
@@ -266,6 +266,15 @@ def _is_ambiguous(environ: Mapping[str, Any]) -> bool:
     nothing, path = PublicPaths(), environ.get("PATH_INFO", "")
     accesses = (nothing.access_to(path_of(environ), *targets), nothing.access_to(path))
     return Access.AMBIGUOUS in accesses
+
+
+def _explained(answer: WSGIApplication) -> WSGIApplication:
+    """Return an answer to a refused request that also says what was decided about it."""
+
+    def explained(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        return answer(environ, adding(_reasons_in(environ), start_response))
+
+    return explained
 
 
 def _reasons_in(environ: Mapping[str, Any]) -> Headers:

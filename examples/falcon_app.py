@@ -1,9 +1,9 @@
 """A Falcon application: pages, a form, an API, and a section for the admins of an organization.
 
-With a local Clerk, which says who can sign in:
+With a local Clerk, which says who can sign in, Ada among them, who is an admin:
 
-    pip install falcon
-    clerk-wsgi run falcon_app:app --local
+    pip install "clerk-wsgi[demo,falcon]"
+    clerk-wsgi run falcon_app:app --local --seed django_app/people.toml
 
 With Clerk itself:
 

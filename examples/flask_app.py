@@ -1,11 +1,13 @@
 """A Flask application: pages, a form, an API, and a part for the admins of an organization.
 
-pip install flask gunicorn
-clerk-wsgi run flask_app:app --local
+With a local Clerk, which says who can sign in, Ada among them, who is an admin:
 
-needs no account. With one:
+    pip install "clerk-wsgi[demo,flask]"
+    clerk-wsgi run flask_app:app --local --seed django_app/people.toml
 
-CLERK_SECRET_KEY=sk_test_… CLERK_PUBLISHABLE_KEY=pk_test_… gunicorn flask_app:app
+With Clerk itself:
+
+    CLERK_SECRET_KEY=sk_test_… CLERK_PUBLISHABLE_KEY=pk_test_… gunicorn flask_app:app
 """
 
 from __future__ import annotations

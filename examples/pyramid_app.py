@@ -1,11 +1,13 @@
 """A Pyramid application: pages, a form, an API, and a page for the admins of an organization.
 
-pip install pyramid gunicorn
-clerk-wsgi run pyramid_app:app --local
+With a local Clerk, which says who can sign in, Ada among them, who is an admin:
 
-needs no account. With one, and with the settings of pyramid.ini:
+    pip install "clerk-wsgi[demo,pyramid]"
+    clerk-wsgi run pyramid_app:app --local --seed django_app/people.toml
 
-CLERK_SECRET_KEY=sk_test_… CLERK_PUBLISHABLE_KEY=pk_test_… gunicorn --paste pyramid.ini
+With Clerk itself, and with the settings of pyramid.ini:
+
+    CLERK_SECRET_KEY=sk_test_… CLERK_PUBLISHABLE_KEY=pk_test_… gunicorn --paste pyramid.ini
 """
 
 from __future__ import annotations

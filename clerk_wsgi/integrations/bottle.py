@@ -22,7 +22,7 @@ from webob import Request
 
 from ..errors import ClerkError
 from ..gate import Gate
-from ..guards import Asked, _request_of, refusal_in
+from ..guards import Asked, _explained, _request_of, refusal_in
 from ..handlers import default_on_error, error_response
 from ..links import Links
 from ..requirements import Requirement
@@ -228,7 +228,7 @@ def _enforce(requirement: Requirement) -> None:
         return
     answer = _verdicts().answer_to(error)
     if answer is not None:
-        raise _dressed(answer, error)
+        raise _dressed(_explained(answer), error)
     environ["clerk.error"] = error
 
 

@@ -22,7 +22,7 @@ from werkzeug.local import LocalProxy
 
 from ..clerk import Clerk
 from ..errors import ClerkError
-from ..guards import Asked, _request_of, refusal_in
+from ..guards import Asked, _explained, _request_of, refusal_in
 from ..handlers import default_on_error, error_response, refusal_of
 from ..links import Links
 from ..machine_auth import MachineAuth
@@ -227,7 +227,7 @@ def _enforce(requirement: Requirement) -> None:
         environ[_JUDGED] = refusal
         raise refusal
     answer: Any = refusal if callable(refusal) else verdicts._response_to(refusal)
-    raise HTTPException(response=current_app.make_response(answer))
+    raise HTTPException(response=current_app.make_response(_explained(answer)))
 
 
 # ---- refusals --------------------------------------------------------------------------------
@@ -237,7 +237,7 @@ def _answer_to(error: ClerkError) -> ResponseReturnValue:
     """Return the response to an error that a view raised, or ``require``."""
     environ, verdicts = _environ(), _installed().verdicts
     if environ.pop(_JUDGED, None) is error:
-        return _dressed(verdicts.refuse(error))
+        return _dressed(_explained(verdicts.refuse(error)))
     if error.request is None:
         error._request = _request_of(environ)
     return _dressed(verdicts.final_answer_to(error))

@@ -1,6 +1,6 @@
 """A society's site, Django in one file: members have a motto, officers see everybody.
 
-    pip install django
+    pip install "clerk-wsgi[demo,django]"
     cd examples/django_app && clerk-wsgi run society:app --local --seed people.toml
 
 serves it against a local Clerk, and prints its address, who can sign in, and a token for curl. With
@@ -11,7 +11,7 @@ an account at Clerk and its keys in the environment it is ``gunicorn society:app
 | ``/``           | everybody                                        |
 | ``/motto``      | who is signed in: a form                         |
 | ``/api/me``     | who is signed in: JSON                           |
-| ``/members``    | admins of the active organization                |
+| ``/members``    | admins of the organization chosen at "Account"   |
 | ``/sign-out``   | who is signed in: a POST                         |
 """
 

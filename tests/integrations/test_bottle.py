@@ -97,6 +97,15 @@ def test_a_token_that_is_refused_is_nobody(kind: str, clerk: Clerk, clerk_tokens
     assert client.get("/").json == {"signed_in": False, "user_id": None}
 
 
+@pytest.mark.parametrize(("headers", "status"), [({}, 401), (BROWSER, 303)])
+def test_a_refusal_says_what_was_decided(
+    headers: dict[str, str], status: int, clerk: Clerk
+) -> None:
+    answer = requiring(clerk).get("/", headers=headers, status=status)
+    assert answer.headers["x-clerk-auth-status"] == "signed-out"
+    assert answer.headers["x-clerk-auth-reason"] == "session-token-and-uat-missing"
+
+
 def test_the_request_knows_it_too(
     clerk: Clerk, clerk_emulator: Emulator, signed_in: SignIn
 ) -> None:

@@ -121,6 +121,14 @@ def test_a_protected_view_is_for_those_who_are_signed_in(
 
 
 @pytest.mark.parametrize("path", PROTECTED)
+def test_a_refusal_says_what_was_decided(path: str, client: Any) -> None:
+    answer = client.get(f"/{path}")
+    assert answer.status_code == 401
+    assert answer["x-clerk-auth-status"] == "signed-out"
+    assert answer["x-clerk-auth-reason"] == "dev-browser-missing"
+
+
+@pytest.mark.parametrize("path", PROTECTED)
 def test_a_pending_session_does_not_count(path: str, client: Any, signed_in: SignIn) -> None:
     signed_in(client, status="pending")
     assert client.get(f"/{path}").status_code == 401

@@ -64,6 +64,16 @@ def requiring(clerk: Clerk, on_error: Any = None, /, **asked: Any) -> FlaskClien
 # ---- who gets in -----------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(("headers", "status"), [({}, 401), (BROWSER, 303)])
+def test_a_refusal_says_what_was_decided(
+    headers: dict[str, str], status: int, clerk: Clerk
+) -> None:
+    answer = requiring(clerk).get("/", headers=headers)
+    assert answer.status_code == status
+    assert answer.headers["x-clerk-auth-status"] == "signed-out"
+    assert answer.headers["x-clerk-auth-reason"] == "session-token-and-uat-missing"
+
+
 def test_a_view_that_requires_nothing_else_is_for_everybody_who_is_signed_in(
     clerk: Clerk, signed_in: SignIn
 ) -> None:

@@ -12,7 +12,7 @@ from django.utils.cache import patch_vary_headers
 from django.views import View
 
 from ...gate import checked_callable
-from ...guards import Asked, refusal_in
+from ...guards import Asked, _explained, refusal_in
 from ...requirements import Requirement
 from .answers import response_of
 from .configured import make_verdicts
@@ -105,7 +105,7 @@ def _refusal_of(request: HttpRequest, requirement: Requirement) -> HttpResponseB
     if answer is None:
         request.META["clerk.error"] = error
         return None
-    return response_of(answer, request.META)
+    return response_of(_explained(answer), request.META)
 
 
 def _varied(response: Any) -> Any:

@@ -32,8 +32,14 @@ def entries_from_text(text: str) -> list[str]:
 
 
 def paths_from_text(text: str) -> list[str]:
-    """Return paths or patterns: a comma within one, as in ``(.{1,3})``, belongs to it."""
-    return _some(re.split(r",?\s+|,\Z", text), "paths with white space between them")
+    """Return paths or patterns: a comma within one, as in ``(.{1,3})``, belongs to it.
+
+    ``/admin,/bills`` is refused: as a single path it would leave both without what they need.
+    """
+    expected = "paths with white space between them"
+    if ",/" in text:
+        raise Unexpected(expected)
+    return _some(re.split(r",?\s+|,\Z", text), expected)
 
 
 def types_from_text(text: str) -> str | list[str]:

@@ -122,8 +122,7 @@ class ClerkPlugin:
                     kwargs[self.keyword] = request.environ["clerk.auth"]
                 return _answered(callback(*args, **kwargs))
             except HTTPResponse as raised:
-                _add_to(raised)
-                raise
+                raise _answered(raised) from raised.__cause__
             except ClerkError as error:
                 return _answered(_answer_to(error))
             except Redirect as redirect:
@@ -263,8 +262,20 @@ def _dressed(answer: WSGIApplication, error: ClerkError) -> Any:
 def _answered(answer: Any) -> Any:
     """Return what a callback answered, with all headers that it needs."""
     made = _response_of(answer) if isinstance(answer, Redirect) else answer
-    _add_to(made if isinstance(made, HTTPResponse) else response)
+    if not isinstance(made, HTTPResponse):
+        _add_to(response)
+    elif request.environ.get(_ADDITIONS):
+        made = _own(made)
+        _add_to(made)
     return made
+
+
+def _own(made: Any) -> Any:
+    """Return a response of this request's alone: the application's may be one for everybody."""
+    own = type(made).__new__(type(made), *made.args)
+    vars(own).update(vars(made))
+    own._headers = {name: list(values) for name, values in made._headers.items()}
+    return own
 
 
 def _response_of(answer: WSGIApplication) -> Any:

@@ -178,13 +178,31 @@ class Hook:
         return guard(guarded)
 
     def _guard_class(self, resource: Any) -> Any:
-        """Guard all responders, and tell the middleware, which looks after subclasses too."""
-        for name, responder in getmembers(resource, callable):
-            if _RESPONDER.fullmatch(name):
-                setattr(resource, name, self._guard_responder(responder))
+        """Guard all responders, also those of subclasses, and tell the middleware."""
+        self._guard_responders(resource)
+        self._guard_subclasses(resource)
         required = (*getattr(resource, _REQUIRED, ()), self._requirement)
         setattr(resource, _REQUIRED, required)
         return resource
+
+    def _guard_responders(self, resource: Any, guarded: Any = None) -> None:
+        """Guard the responders that are not those of a class that is ``guarded``."""
+        for name, responder in getmembers(resource, callable):
+            if _RESPONDER.fullmatch(name) and responder is not getattr(guarded, name, None):
+                setattr(resource, name, self._guard_responder(responder))
+
+    def _guard_subclasses(self, resource: Any) -> None:
+        """Guard what subclasses add: behind a wrapper of another kind there is no middleware."""
+        own = vars(resource).get("__init_subclass__")
+
+        def init_subclass(cls: Any, /, **options: Any) -> None:
+            if own is None:
+                super(resource, cls).__init_subclass__(**options)
+            else:
+                own.__func__(cls, **options)
+            self._guard_responders(cls, resource)
+
+        resource.__init_subclass__ = classmethod(init_subclass)
 
     def _guard_responder(self, responder: Any) -> Any:
         if not callable(responder) or iscoroutinefunction(responder):

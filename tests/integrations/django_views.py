@@ -104,6 +104,9 @@ def download(request: Any) -> Any:
     return FileResponse(iter([LARGE]), filename="large.bin", as_attachment=True)
 
 
+FOR_EVERYBODY = HttpResponse("hello", headers={"mine": "1"})
+
+
 def cookie(request: Any) -> Any:
     response = HttpResponse(b"have one")
     response.set_cookie("seen", "yes")
@@ -174,6 +177,7 @@ urlpatterns = [
     path("large", large),
     path("download", download),
     path("cookie", cookie),
+    path("for-everybody", lambda _: FOR_EVERYBODY),
     path("broken", broken),
     path("missing", missing),
     path("denied", denied),

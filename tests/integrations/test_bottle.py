@@ -604,6 +604,26 @@ def test_cookies_of_an_outer_instance_are_on_what_an_inner_one_answers(
     assert serve(outer, PATH_INFO="/in/", **case.keys).all("Set-Cookie") == [cookie]
 
 
+def test_a_response_that_is_one_for_everybody_keeps_nobodys_cookies() -> None:
+    gone, hello_again = HTTPError(410, "gone", mine="1"), HTTPResponse("hello", mine="1")
+    cookies = ["__session=; Path=/; Secure", "__client_uat=0; Path=/"]
+    case = by_handshake(*cookies)
+    app = site(case.clerk)
+
+    def raising() -> None:
+        raise gone
+
+    app.route("/raised", "GET", raising)
+    app.route("/returned", "GET", lambda: hello_again)
+    for path, status in {"/raised": "410 Gone", "/returned": "200 OK"}.items():
+        theirs, strangers = (serve(app, PATH_INFO=path, **keys) for keys in (case.keys, {}))
+        assert theirs.status == strangers.status == status
+        assert theirs.body == strangers.body
+        assert theirs.all("Mine") == strangers.all("Mine") == ["1"]
+        assert (theirs.all("Set-Cookie"), strangers.all("Set-Cookie")) == (cookies, [])
+        assert strangers.all("Cache-Control") == []
+
+
 def test_streams_large_bodies_and_heads_are_untouched(clerk: Clerk, signed_in: SignIn) -> None:
     closed: list[bool] = []
 

@@ -329,6 +329,18 @@ def test_cookies_of_clerk_go_on_whatever_django_answers(
 
 
 @in_production
+def test_a_response_that_is_one_for_everybody_keeps_nobodys_cookies(
+    client: Any, clerk_tokens: Tokens
+) -> None:
+    client.cookies["__clerk_handshake"] = clerk_tokens.handshake()
+    assert client.get("/for-everybody").cookies["__session"].value
+    client.cookies.clear()
+    answer = client.get("/for-everybody")
+    assert (answer.content, answer["mine"], dict(answer.cookies)) == (b"hello", "1", {})
+    assert not answer.has_header("Cache-Control")
+
+
+@in_production
 def test_cookies_of_clerk_are_sent_as_it_wrote_them(
     client: Any, clerk: Clerk, clerk_tokens: Tokens
 ) -> None:

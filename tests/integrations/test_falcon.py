@@ -263,6 +263,34 @@ def test_what_is_not_guarded_is_for_everybody() -> None:
     assert seen.calls == 1
 
 
+def test_behind_a_wrapper_classes_that_inherit_from_a_guarded_one_are_guarded() -> None:
+    names: list[str] = []
+
+    class More:
+        def on_put(self, req: falcon.Request, resp: falcon.Response) -> None:
+            resp.text = "secret"
+
+    @require
+    class Guarded:
+        def __init_subclass__(cls, name: str) -> None:
+            names.append(name)
+
+        def on_delete(self, req: falcon.Request, resp: falcon.Response) -> None:
+            resp.text = "secret"
+
+    class Inheriting(More, Guarded, name="inheriting"):
+        def on_get(self, req: falcon.Request, resp: falcon.Response) -> None:
+            resp.text = "secret"
+
+    app = falcon.App()
+    app.add_route("/", Inheriting())
+    wrapped = clerk().with_session(app)
+    for method in ("GET", "PUT", "DELETE"):
+        assert serve(wrapped, REQUEST_METHOD=method).status == "401 Unauthorized"
+        assert serve(wrapped, REQUEST_METHOD=method, **bearer()).body == b"secret"
+    assert names == ["inheriting"]
+
+
 def test_a_guarded_resource_leaves_the_one_that_it_inherits_from_alone() -> None:
     browser = client()
     browser.app.add_route("/", Seen())

@@ -143,6 +143,14 @@ def test_a_filter_behind_another_may_require_more(
     browser.get("/billing/7", status=200)
 
 
+def test_paths_with_nothing_but_a_comma_between_them_are_not_taken_for_one(
+    load: Callable[[str], Any], default_clerk: Clerk
+) -> None:
+    admins = "use = egg:clerk-wsgi#require\nbelow = /admin,/billing"
+    with pytest.raises(ConfigurationError, match="^below: expected paths with white space"):
+        load(pipeline("use = egg:clerk-wsgi", admins))
+
+
 def test_an_instance_is_made_of_a_filters_settings(
     load: Callable[[str], Any], clerk_server: RunningEmulator, signed_in: SignIn
 ) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from http.cookies import Morsel
+from http.cookies import Morsel, SimpleCookie
 from typing import TYPE_CHECKING, Any, cast
 
 from django.http import HttpResponse
@@ -31,13 +31,18 @@ def response_of(app: WSGIApplication, environ: Mapping[str, Any]) -> HttpRespons
     return response
 
 
-def add_headers(response: HttpResponseBase, additions: Headers) -> None:
-    """Add cookies to a response, and replace its other headers by the additional ones."""
+def with_headers(response: HttpResponseBase, additions: Headers) -> HttpResponseBase:
+    """Return a response with more cookies, and its other headers replaced by the additional ones.
+
+    It is this request's alone: the project's may be one for everybody.
+    """
+    own = _own(response) if additions else response
     for name, value in additions:
         if name.lower() == "set-cookie":
-            _add_cookie(response, value)
+            _add_cookie(own, value)
         else:
-            response[name] = value
+            own[name] = value
+    return own
 
 
 class SetCookie(Morsel[str]):
@@ -83,6 +88,16 @@ def _add_cookie(response: HttpResponseBase, text: str) -> None:
             return
         key += " "
     response.cookies[key] = cookie
+
+
+def _own(response: HttpResponseBase) -> HttpResponseBase:
+    """Return the same response, body and all, with headers and cookies of its own."""
+    kind = cast("Any", type(response))
+    own = kind.__new__(kind)
+    vars(own).update(vars(response))
+    own.headers = type(own.headers)(own.headers)
+    own.cookies = SimpleCookie(own.cookies)
+    return cast("HttpResponseBase", own)
 
 
 def _read(body: Iterable[bytes]) -> bytes:

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from ...errors import ClerkError
 from ...guards import _request_of
 from ...signing import Redirect
-from .answers import add_headers, response_of
+from .answers import response_of, with_headers
 from .configured import make_gate, make_verdicts
 
 if TYPE_CHECKING:
@@ -54,8 +54,7 @@ class ClerkMiddleware:
         answer, additions = self._gate.check(_environ_of(request))
         cast("ClerkRequest", request).clerk = request.META["clerk.auth"]
         response = self._get_response(request) if answer is None else _answer(answer, request)
-        add_headers(response, additions)
-        return response
+        return with_headers(response, additions)
 
     def process_exception(
         self, request: HttpRequest, exception: BaseException

@@ -1116,8 +1116,19 @@ def test_A6_where_verifying_is_gone_the_modern_equivalent_answers() -> None:
 
 
 @pytest.mark.servers
-@pytest.mark.parametrize("example", ["plain_wsgi", "pyramid_app", "bottle_app", "falcon_app"])
-def test_W1_applications_of_any_framework_are_wrapped_and_served_by_gunicorn(example: str) -> None:
+@pytest.mark.parametrize(
+    ("example", "path"),
+    [
+        ("plain_wsgi", "/me"),
+        ("pyramid_app", "/me"),
+        ("bottle_app", "/api/me"),
+        ("falcon_app", "/me"),
+        ("flask_app", "/api/me"),
+    ],
+)
+def test_W1_applications_of_any_framework_are_wrapped_and_served_by_gunicorn(
+    example: str, path: str
+) -> None:
     with start_emulator() as running:
         [user] = running.emulator.users()
         token = running.emulator.session_token(running.emulator.sessions()[0]["id"])
@@ -1125,8 +1136,8 @@ def test_W1_applications_of_any_framework_are_wrapped_and_served_by_gunicorn(exa
         folder = PROJECT / "examples"
         with gunicorn(f"{example}:app", running, *options, cwd=folder) as url:
             signed_in = requests.get(
-                f"{url}/me", headers={"Authorization": f"Bearer {token}"}, timeout=60
+                f"{url}{path}", headers={"Authorization": f"Bearer {token}"}, timeout=60
             )
-            signed_out = requests.get(f"{url}/me", timeout=60)
+            signed_out = requests.get(f"{url}{path}", timeout=60)
     assert (signed_in.status_code, signed_in.json()["user_id"]) == (200, user["id"])
     assert signed_out.status_code == 401

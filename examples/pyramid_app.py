@@ -99,6 +99,11 @@ def api_notes(request: ClerkRequest) -> dict[str, Any]:
     return {"notes": notes_of(request)}
 
 
+def forget_notes(request: ClerkRequest) -> dict[str, Any]:
+    notes_of(request).clear()
+    return {"notes": []}
+
+
 # The application
 
 
@@ -136,6 +141,13 @@ def add_api(config: Any) -> None:
     config.add_view(me, route_name="me", renderer="json")
     config.add_route("api_notes", "/api/notes")
     config.add_view(api_notes, route_name="api_notes", renderer="json")
+    config.add_view(
+        forget_notes,
+        route_name="api_notes",
+        request_method="DELETE",
+        renderer="json",
+        clerk_require={"reverification": "strict"},
+    )
 
 
 app = main({})

@@ -122,6 +122,17 @@ def test_the_teams_page_is_for_its_admins(
     assert "<h1>Acme</h1>" in ask(browser, f"{url}/team").text
 
 
+def test_old_factors_are_to_be_verified_again(
+    url: str, local: RunningEmulator, caller: requests.Session
+) -> None:
+    sign_in(local.emulator, caller, claims={"fva": [11, 11]})
+    answer = ask(caller, f"{url}/api/notes", "DELETE")
+    assert answer.status_code == 403
+    assert answer.json()["clerk_error"]["reason"] == "reverification-error"
+    sign_in(local.emulator, caller, claims={"fva": [1, 1]})
+    assert ask(caller, f"{url}/api/notes", "DELETE").json() == {"notes": []}
+
+
 def test_signing_out_ends_the_session(
     url: str, local: RunningEmulator, caller: requests.Session
 ) -> None:

@@ -43,6 +43,11 @@ class Shot:
         return user
 
 
+def workers_of(shots: Iterable[Shot]) -> set[int]:
+    """Return the workers that have answered, by process id."""
+    return {shot.document["pid"] for shot in shots}
+
+
 class Broken(Exception):
     """The connection ended without a whole answer; ``received`` says how much there was."""
 

@@ -14,7 +14,7 @@ import pytest
 
 from .faults import answers_late
 from .kinds import KINDS, THREADS, WORKERS, assert_clean, serving
-from .load import Shot, healthy_load, loading
+from .load import Shot, healthy_load, loading, workers_of
 from .people import K1, unknown_key_ids, visit_of, visits
 from .rows import Row, bad, is_right_or_unavailable, row_of
 from .upstream import running
@@ -29,7 +29,6 @@ pytestmark = pytest.mark.servers
 
 LATE = 10.0  # seconds
 TIMEOUT = 2.0  # seconds after which a fetch is given up
-AT_ONCE = 1.8  # seconds: who waits for Clerk takes longer; a machine with other work may take this
 LINES, RATE = 8, 200.0
 
 
@@ -73,9 +72,9 @@ def test_a_clerk_that_takes_ten_seconds_delays_nobody_whose_key_is_known(
     name = "each answer of Clerk takes 10 s"
     keep(row_of(name, kind, found.shots, fetches=found.fetches, healthy=healthy))
     assert bad(found.shots) == []
-    assert max(shot.seconds for shot in found.shots) < AT_ONCE
+    assert max(shot.seconds for shot in found.shots) < 1.5
     # Connections are kept: it may be that one worker has them all.
-    assert 1 <= found.fetches <= 2 * WORKERS[kind]
+    assert len(workers_of(found.shots)) <= found.fetches <= 2 * WORKERS[kind]
     assert found.connections <= 2 * WORKERS[kind]
     assert upstream.most_open <= WORKERS[kind]
     assert found.threads <= (THREADS + 3) * WORKERS[kind]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol, cast
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -188,20 +188,21 @@ class Auth:
     pair of minutes since the first and the second factor, -1 for never.
     """
 
-    __slots__ = ("_said", "_visitor")
+    # In __dict__ is the visitor alone, once there is one: two threads cannot both put theirs there.
+    __slots__ = ("__dict__", "_host", "_said")
 
     _said: _Said
-    _visitor: Host | Visitor | None
+    _host: Host | None
 
     def __init__(self, claims: Claims | None = None, *, session_status: str | None = None) -> None:
         object.__setattr__(self, "_said", _Said(claims, session_status))
-        object.__setattr__(self, "_visitor", None)
+        object.__setattr__(self, "_host", None)
 
     def received_by(self, host: Host) -> Auth:
         """Return the same for one request, whose ``user`` and ``organization`` ``host`` knows."""
         received = object.__new__(Auth)
         object.__setattr__(received, "_said", self._said)
-        object.__setattr__(received, "_visitor", host)
+        object.__setattr__(received, "_host", host)
         return received
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -304,14 +305,13 @@ class Auth:
 
     def _received(self) -> Visitor:
         """Return the visitor of this request, who is received when first asked about."""
-        visitor = self._visitor
-        if visitor is None:
-            raise LookupError("who this is in full is known in a wrapped application alone")
-        receive = getattr(visitor, "receive", None)
-        if receive is not None:
-            visitor = receive(user_id=self.user_id, organization_id=self.org_id)
-            object.__setattr__(self, "_visitor", visitor)
-        return cast("Visitor", visitor)
+        known: dict[str, Visitor] = self.__dict__
+        if "visitor" not in known:
+            if self._host is None:
+                raise LookupError("who this is in full is known in a wrapped application alone")
+            visitor = self._host.receive(user_id=self.user_id, organization_id=self.org_id)
+            known.setdefault("visitor", visitor)  # a second thread's gives way to the first's
+        return known["visitor"]
 
     def has(
         self,

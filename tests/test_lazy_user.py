@@ -26,6 +26,8 @@ from clerk_wsgi import (
     require,
     with_session,
 )
+from clerk_wsgi.api.models import parse_organization, parse_user
+from clerk_wsgi.people import People, Visitor
 from clerk_wsgi.testing import bearer as bearer_of
 from clerk_wsgi.testing import clerk_for
 
@@ -343,17 +345,36 @@ def test_threads_never_see_each_others_users(ttl: float) -> None:
     assert len({id(user) for user in found}) == len(found) == 480
 
 
+class SlowHost:
+    """Receives no visitor before all of several threads have asked for one."""
+
+    def __init__(self, clerk: Clerk, threads: int) -> None:
+        self._clerk = clerk
+        self._together = threading.Barrier(threads)
+
+    def receive(self, *, user_id: str | None, organization_id: str | None) -> Visitor:
+        self._together.wait(30)
+        return self._clerk.receive(user_id=user_id, organization_id=organization_id)
+
+
 def test_threads_of_one_request_get_the_same_object() -> None:
-    for _ in range(20):
-        auth = World().auth()
-        together = threading.Barrier(8)
+    world = World()
+    auth = world.auth().received_by(SlowHost(world.clerk, 8))
+    with ThreadPoolExecutor(8) as pool:
+        assert len({id(user) for user in pool.map(lambda _: auth.user, range(8))}) == 1
+    assert auth.user is auth.user
 
-        def look(_number: int, auth: Auth = auth, together: threading.Barrier = together) -> object:
-            together.wait(30)
-            return auth.user
 
-        with ThreadPoolExecutor(8) as pool:
-            assert len({id(user) for user in pool.map(look, range(8))}) == 1
+def test_threads_that_ask_clerk_at_once_get_the_same_object() -> None:
+    together = threading.Barrier(8)
+
+    def fetch(_user_id: str) -> User:
+        together.wait(30)
+        return parse_user(USER)
+
+    visitor = Visitor(People(fetch, parse_organization), user_id="user_1", organization_id="org_1")
+    with ThreadPoolExecutor(8) as pool:
+        assert len({id(user) for user in pool.map(lambda _: visitor.user, range(8))}) == 1
 
 
 def test_tenants_never_see_each_others_users() -> None:

@@ -9,6 +9,7 @@ import shlex
 import signal
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -616,3 +617,10 @@ def test_nonsense_is_answered_with_usage(
         main(arguments)
     assert exit_info.value.code == 2
     assert "usage: clerk-wsgi" in capsys.readouterr().err
+
+
+def test_it_tells_the_version_that_is_installed(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit_info:
+        main(["--version"])
+    assert exit_info.value.code == 0
+    assert capsys.readouterr().out == f"clerk-wsgi {version('clerk-wsgi')}\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from .. import __version__
 from ..emulator import IN_MEMORY
 from ..emulator.backend.versions import VERIFY_ENDPOINTS
 from . import values
@@ -33,7 +34,12 @@ Users, organizations and [[roles]] that are there become as it says; nobody is t
 
 def command_parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line; ``options.command`` says what to do."""
-    parser = argparse.ArgumentParser(prog="clerk-wsgi", description="A local Clerk.")
+    parser = argparse.ArgumentParser(
+        prog="clerk-wsgi",
+        description="A local Clerk, and WSGI applications that know who is signed in.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
 
     def add(name: str, text: str, fill: Callable[[argparse.ArgumentParser], None]) -> None:

@@ -195,14 +195,14 @@ class Auth:
     _host: Host | None
 
     def __init__(self, claims: Claims | None = None, *, session_status: str | None = None) -> None:
-        object.__setattr__(self, "_said", _Said(claims, session_status))
-        object.__setattr__(self, "_host", None)
+        _put_said(self, _Said(claims, session_status))
+        _put_host(self, None)
 
     def received_by(self, host: Host) -> Auth:
         """Return the same for one request, whose ``user`` and ``organization`` ``host`` knows."""
         received = object.__new__(Auth)
-        object.__setattr__(received, "_said", self._said)
-        object.__setattr__(received, "_host", host)
+        _put_said(received, self._said)
+        _put_host(received, host)
         return received
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -350,6 +350,10 @@ class Auth:
             plans=claims.get("pla"),
             factor_ages=_factor_ages(claims),
         )
+
+
+# As object.__setattr__ would, which has to look for them first: every request makes an Auth.
+_put_said, _put_host = (Auth.__dict__[name].__set__ for name in ("_said", "_host"))
 
 
 class _ReadLater:

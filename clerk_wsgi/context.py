@@ -161,9 +161,9 @@ def parse_authorization(value: str) -> str | None:
     itself. Two tokens are taken for one that nobody can read, so they are refused.
     """
     if value.startswith("Bearer "):
-        words = value.split()
-        if len(words) == 2 and len(words[1]) == len(value) - len("Bearer "):
-            return words[1]  # as nearly everybody spells it
+        text = value[len("Bearer ") :]
+        if text and " " not in text and "\t" not in text:
+            return text  # as nearly everybody spells it
     value = value.strip(" \t")
     match = _BEARER.fullmatch(value)
     if match:

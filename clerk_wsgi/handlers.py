@@ -12,6 +12,7 @@ import logging
 from collections.abc import AsyncGenerator, Awaitable, Coroutine, Generator
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from logging import DEBUG, ERROR, INFO, WARNING
 from typing import TYPE_CHECKING, Any
 
 from .errors import ClerkError, ClerkUnavailable, Forbidden, Unauthenticated
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     ErrorResponse = Callable[[BaseException], WSGIApplication]
 
 _logger = logging.getLogger("clerk_wsgi")
+_REFUSALS = (Unauthenticated, Forbidden)
 
 # Reasons that stand for the absence of a session: everyday traffic. Any other reason of an
 # ``Unauthenticated`` means that something was presented and refused.
@@ -44,27 +46,24 @@ NOBODY_SIGNED_IN = frozenset(
 
 def default_on_error(error: ClerkError) -> None:
     """Log the error and let the request through; ``with_session`` uses it."""
-    _log(error, trouble=logging.WARNING)
+    _log(error, WARNING)
 
 
 def strict_on_error(error: ClerkError) -> ClerkError:
     """Log the error and return it, which stops the request; ``require_session`` uses it."""
-    _log(error, trouble=logging.ERROR)
+    _log(error, ERROR)
     return error
 
 
-def _log(error: ClerkError, *, trouble: int) -> None:
-    level = _log_level(error, trouble)
+def _log(error: ClerkError, trouble: int) -> None:
+    if not isinstance(error, _REFUSALS):
+        level = trouble
+    else:
+        level = DEBUG if error.reason in NOBODY_SIGNED_IN else INFO
     if _logger.isEnabledFor(level):
         # Quoted and cut: a message may repeat what a client sent.
         kind = error.reason or type(error).__name__
         _logger.log(level, "%s: %.200r", kind, error.message)
-
-
-def _log_level(error: ClerkError, trouble: int) -> int:
-    if not isinstance(error, (Unauthenticated, Forbidden)):
-        return trouble
-    return logging.DEBUG if error.reason in NOBODY_SIGNED_IN else logging.INFO
 
 
 def refusal_of(verdict: object) -> BaseException | None:

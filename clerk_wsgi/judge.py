@@ -42,9 +42,6 @@ class TokenJudge:
 
     def judge_bearer(self, visit: Visit, text: str) -> RequestState:
         """Decide the token of an ``Authorization`` header; it is never renewed (rule D2)."""
-        known = self._verifier.recognize(text, visit.now)
-        if known is not None:
-            return known.state
         try:
             token = self._verifier.load(text)
             self._verifier.check_times(token, visit.now)

@@ -24,8 +24,11 @@ MAX_LENGTH = 16384
 REMEMBERED_HEADERS = 64
 MAX_DEPTH = 64
 
-_ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-_TO_STANDARD = bytes.maketrans(b"-_", b"+/")
+_ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."
+_OTHER = b"!"  # what becomes of a byte that has no place in a token
+_TO_STANDARD = bytes(one if one in _ALPHABET else _OTHER[0] for one in range(256)).translate(
+    bytes.maketrans(b"-_", b"+/")
+)
 _NESTING = re.compile(r'"(?:[^"\\]|\\.)*"?|[\[\]{}]')
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 # The last character of a canonical segment, by the length of the segment modulo 4 (RFC 4648
@@ -95,11 +98,11 @@ def parse_jws(text: str, recall: Callable[[bytes], Header | None] = _no_header) 
     if len(text) > MAX_LENGTH:
         raise Malformed("it is longer than 16 kB")
     raw = text.encode("ascii", "replace")
-    # What is left of three parts without their letters; "?" is none of these.
-    if raw.translate(None, _ALPHABET) != b"..":
-        raise Malformed("it is not three base64url parts")
-    header, payload, signature = raw.translate(_TO_STANDARD).split(b".")
-    if not (header and payload and signature):
+    standard = raw.translate(_TO_STANDARD)
+    header, _, rest = standard.partition(b".")
+    payload, _, signature = rest.partition(b".")
+    is_shaped = header and payload and signature and b"." not in signature
+    if not is_shaped or _OTHER in standard:
         raise Malformed("it is not three base64url parts")
     return Jws(
         recall(header) or Header(parse_object(decode_segment(header))),

@@ -43,7 +43,8 @@ def refusal_for(reason: str, message: str, cause: Exception | None = None) -> Cl
         retry_after = min(seconds, LONGEST_RETRY_AFTER)
         error = ClerkUnavailable(message, reason=reason, retry_after=retry_after)
     else:
-        error = Unauthenticated(message, reason=reason)
+        error = Unauthenticated(message)
+        error.reason = reason
     if cause is not None:
         error.__cause__ = cause
     return error

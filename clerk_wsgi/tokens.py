@@ -187,23 +187,12 @@ class SessionTokenVerifier:
         """Say whether a token verified before is valid at ``now``, and its key is still one."""
         return token.times.include(now, self._clock_skew) and self._keys.is_current(token.key)
 
-    def recognize(self, text: str, now: float) -> SessionToken | None:
-        """Return a token verified before, if it is valid at ``now`` and its key is still one."""
-        token = self._remembered.recall(text)
-        return token if token is not None and self.still_counts(token, now) else None
-
     def present(self, text: str, parse: Callable[[str], Jws] | None = None) -> SessionToken | Jws:
         """Return a token as far as it is known: remembered, else parsed and of the right class.
 
         Raises ``TokenRefused`` for what can be no session token.
         """
-        known = self.recall(text)
-        if known is not None:
-            return known
-        jws = parse_token(text, parse or self.parse)
-        if not is_session_class(jws):
-            raise TokenRefused("token-type-mismatch", "The token is no session token.")
-        return jws
+        return self.recall(text) or _read(text, parse or self.parse)
 
     def complete(self, text: str, presented: SessionToken | Jws) -> SessionToken:
         """Return what ``present`` gave, verified, or raise ``TokenRefused``."""
@@ -211,7 +200,7 @@ class SessionTokenVerifier:
 
     def load(self, text: str) -> SessionToken:
         """Return a verified token, or raise ``TokenRefused``; its times are unchecked."""
-        return self.complete(text, self.present(text))
+        return self.recall(text) or self.verify(text, _read(text, self.parse))
 
     def verify(self, text: str, jws: Jws) -> SessionToken:
         """Return the token if all but its times is good, or raise ``TokenRefused``."""
@@ -242,6 +231,14 @@ class SessionTokenVerifier:
     ) -> None:
         """Raise ``TokenRefused`` unless the token is valid at ``now`` (Unix seconds)."""
         token.times.check(now, self._clock_skew if clock_skew is None else clock_skew)
+
+
+def _read(text: str, parse: Callable[[str], Jws]) -> Jws:
+    """Return an unverified token of the right class, or raise ``TokenRefused``."""
+    jws = parse_token(text, parse)
+    if not is_session_class(jws):
+        raise TokenRefused("token-type-mismatch", "The token is no session token.")
+    return jws
 
 
 def check_header(jws: Jws, *, types: Sequence[str]) -> None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from bottle import Bottle, HTTPError, redirect, request, response, template
 
 from clerk_wsgi import Requirement, sign_out
-from clerk_wsgi.integrations.bottle import ClerkPlugin, sign_in_url, sign_up_url
+from clerk_wsgi.integrations.bottle import ClerkPlugin, account_url, sign_in_url, sign_up_url
 
 if TYPE_CHECKING:
     from clerk_wsgi import Auth, Redirect
@@ -27,6 +27,7 @@ LAYOUT = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>{{title}}</title><h1>{{title}}</h1>
 <nav><a href="/">Home</a> <a href="/notes">Your notes</a> <a href="/team">Your team</a>
 % if auth:
+  <a href="{{account_url()}}">Your account</a>
   <form method="post" action="/sign-out"><button>Sign out</button></form>
 % else:
   <a href="{{sign_in_url()}}">Sign in</a> <a href="{{sign_up_url()}}">Sign up</a>
@@ -43,6 +44,8 @@ NOTES = """
 """
 TEAM = "<p>{{auth.org_slug}} is yours to look after, {{auth.user.first_name}}.</p>"
 
+LINKS = {"account_url": account_url, "sign_in_url": sign_in_url, "sign_up_url": sign_up_url}
+
 app = Bottle()
 app.install(ClerkPlugin())
 kept: defaultdict[str | None, list[str]] = defaultdict(list)  # as long as the process lives
@@ -50,8 +53,7 @@ kept: defaultdict[str | None, list[str]] = defaultdict(list)  # as long as the p
 
 def page(title: str, body: str = "", **values: object) -> Any:
     response.set_header("Cache-Control", "private")  # what it says depends on who asks
-    links = {"sign_in_url": sign_in_url, "sign_up_url": sign_up_url}
-    return template(LAYOUT + body, title=title, auth=request.clerk, **links, **values)
+    return template(LAYOUT + body, title=title, auth=request.clerk, **LINKS, **values)
 
 
 @app.hook("before_request")

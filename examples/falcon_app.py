@@ -18,8 +18,8 @@ from typing import Any
 
 import falcon
 
-from clerk_wsgi import Auth, sign_out
-from clerk_wsgi.integrations.falcon import ClerkRequest, install, require
+from clerk_wsgi import Auth, Forbidden, sign_out
+from clerk_wsgi.integrations.falcon import ClerkRequest, Refused, install, require
 
 
 class Home:
@@ -30,6 +30,8 @@ class Home:
             show(resp, "Welcome", '<p>Please <a href="/notes">sign in</a>.</p>')
             return
         links = '<p><a href="/notes">Notes</a> <a href="/organization">Organization</a></p>'
+        account = escape(req.env["clerk.instance"].account_url(req.uri), quote=True)
+        links += f'<p><a href="{account}">Your account</a></p>'
         leave = '<form method="post" action="/sign-out"><button>Sign out</button></form>'
         show(resp, "Welcome back", links, leave)
 
@@ -89,6 +91,13 @@ class SignOut:
         raise sign_out(req)
 
 
+def refused(_req: falcon.Request, resp: falcon.Response, refusal: Refused, _params: Any) -> None:
+    """Tell people who lack the role; all others get the answer as it is."""
+    if isinstance(refusal.error, Forbidden) and not refusal.error.data:
+        text = "<p>It is for the admins of a team. You choose yours in your account.</p>"
+        show(resp, "This is not for you", text, '<p><a href="/">Home</a></p>')
+
+
 def auth_of(req: ClerkRequest) -> Auth:
     auth = req.context.clerk
     assert isinstance(auth, Auth)  # and no machine: the setting accepts_token names none
@@ -104,6 +113,7 @@ def show(resp: falcon.Response, title: str, *parts: str) -> None:
 
 app = falcon.App()
 install(app)
+app.add_error_handler(Refused, refused)
 app.add_route("/", Home())
 app.add_route("/me", Me())
 app.add_route("/notes", Notes())

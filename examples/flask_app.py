@@ -32,11 +32,13 @@ from clerk_wsgi.integrations.flask import FlaskClerk, current_auth, current_user
 if TYPE_CHECKING:
     from flask import Response
     from flask.typing import ResponseReturnValue
+    from werkzeug.exceptions import HTTPException
 
 LAYOUT = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>{{ title }}</title><h1>{{ title }}</h1>
 <nav><a href="/">Home</a> <a href="/notes">Your notes</a> <a href="/team/">Your team</a>
 {% if auth %}
+  <a href="{{ account_url() }}">Your account</a>
   <form method="post" action="/sign-out"><button>Sign out</button></form>
 {% else %}
   <a href="{{ sign_in_url() }}">Sign in</a> <a href="{{ sign_up_url() }}">Sign up</a>
@@ -47,6 +49,7 @@ NOTES = """
 <ul>{% for note in notes %}<li>{{ note }}</li>{% endfor %}</ul>
 <form method="post"><input name="note" required><button>Keep</button></form>
 """
+NOT_FOR_YOU = "<p>It is for the admins of a team. You choose yours in your account.</p>"
 TEAM = "<p>{{ auth.org_slug }} is yours to look after, {{ current_user.first_name }}.</p>"
 
 clerk = FlaskClerk()
@@ -88,6 +91,11 @@ def leave() -> ResponseReturnValue:
 @team.get("/")
 def team_page() -> str:
     return page("Your team", TEAM)
+
+
+@team.errorhandler(403)
+def forbidden(_error: HTTPException) -> ResponseReturnValue:
+    return page("This is not for you", NOT_FOR_YOU), 403
 
 
 @api.get("/me")

@@ -20,13 +20,15 @@ from pyramid.csrf import CookieCSRFStoragePolicy, get_csrf_token
 from pyramid.httpexceptions import HTTPSeeOther
 from pyramid.response import Response
 
-from clerk_wsgi import Auth, sign_out
+from clerk_wsgi import Auth, Forbidden, sign_out
 from clerk_wsgi.integrations.pyramid import require
 
 if TYPE_CHECKING:
+    from clerk_wsgi import Clerk
     from clerk_wsgi.integrations.pyramid import ClerkRequest
 
 NOTES = "notes"  # in the registry: everybody's notes by user, as long as the process lives
+NOT_FOR_YOU = "<p>It is for the admins of a team. You choose yours in your account.</p>"
 NOTE_FIELDS = '<input name="note" required><button>Keep</button>'
 
 
@@ -55,6 +57,9 @@ def home_page(request: ClerkRequest) -> Any:
     links = '<p><a href="/notes">Your notes</a> <a href="/team">Your team</a></p>'
     if not request.clerk:
         return page("Welcome", links)
+    clerk: Clerk = request.environ["clerk.instance"]
+    account = escape(clerk.account_url(request.url), quote=True)
+    links += f'<p><a href="{account}">Your account</a></p>'
     return page("Welcome back", links + form(request, "/sign-out", "<button>Sign out</button>"))
 
 
@@ -74,6 +79,13 @@ def team_page(request: ClerkRequest) -> Any:
     organization = auth.organization  # Clerk is asked, now that somebody wants to know
     assert organization is not None
     return page(organization.name or "Your team", "<p>You look after this team.</p>")
+
+
+def forbidden_page(_error: Forbidden, request: ClerkRequest) -> Any:
+    """Tell people who lack the role; callers of the API get Clerk's JSON, or no body."""
+    response = page("This is not for you", NOT_FOR_YOU)
+    response.status = 403
+    return response
 
 
 def leave(request: ClerkRequest) -> Any:
@@ -131,6 +143,7 @@ def add_pages(config: Any) -> None:
     config.add_view(keep_note, route_name="notes", request_method="POST", clerk_require=True)
     config.add_route("team", "/team")
     config.add_view(team_page, route_name="team", clerk_require={"role": "org:admin"})
+    config.add_exception_view(forbidden_page, context=Forbidden, header="Accept:text/html")
     config.add_route("sign_out", "/sign-out")
     config.add_view(leave, route_name="sign_out", request_method="POST")
 

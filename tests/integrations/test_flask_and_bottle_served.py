@@ -57,8 +57,9 @@ class Site:
 
 @contextmanager
 def serving(example: str, clerk: RunningEmulator) -> Iterator[Site]:
-    """Serve an example that knows the sign-in page, and sends nobody through a handshake."""
-    settings = {"CLERK_SIGN_IN_URL": f"{clerk.url}/sign-in"}
+    """Serve an example that knows the pages of Clerk, and sends nobody through a handshake."""
+    names = ("CLERK_SIGN_IN_URL", "CLERK_ACCOUNT_URL")
+    settings = {name: clerk.environ[name] for name in names}
     with gunicorn(f"{example}:app", clerk, cwd=EXAMPLES, **settings) as url:
         site = Site(url, clerk)
         try:

@@ -128,6 +128,7 @@ def rows_of(requests: Requests) -> list[Row]:
         ("the application alone", application, requests.signed_in, ""),
         ("same token again, cookie", app, requests.signed_in, in_),
         ("same token again, header", app, requests.bearer, in_),
+        ("same token again, page load", app, requests.page_load, in_),
         ("token never seen, cookie", app, in_cookie, in_),
         ("token never seen, header", app, in_header, in_),
         ("nobody signed in", app, requests.anonymous, nobody),

@@ -90,6 +90,10 @@ class Requests:
         """The same token in the header."""
         return _variables(HTTP_AUTHORIZATION=f"Bearer {self._token}")
 
+    def page_load(self) -> Variables:
+        """The cookies of that browser, which follows a link from another page of the site."""
+        return {**self.signed_in(), **_variables(HTTP_SEC_FETCH_DEST="document")}
+
     def client_token(self) -> Variables:
         """The cookies of a browser whose token is of its client, as Clerk once made them."""
         session = self.emulator.session(self._session)

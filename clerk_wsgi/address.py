@@ -40,7 +40,8 @@ def is_ipv6(text: str) -> bool:
 def origin_of(scheme: str, host: str) -> str:
     """Return ``scheme://host[:port]``, lower case and without the scheme's default port."""
     name, _, port = host.lower().rpartition(":") if _has_port(host) else (host.lower(), "", "")
-    shown = "" if port in ("", _DEFAULT_PORTS.get(scheme)) else f":{int(port)}"
+    number = str(int(port)) if port else ""
+    shown = "" if number in ("", _DEFAULT_PORTS.get(scheme)) else f":{number}"
     return f"{scheme}://{name}{shown}"
 
 
@@ -65,6 +66,8 @@ def parse_origin(url: str) -> str | None:
 
 def is_of_other_origin(referrer: str, origin: str) -> bool:
     """Say whether a ``Referer`` names a page of another origin; junk names none."""
+    if referrer.startswith(f"{origin}/"):
+        return False  # as nearly all of them
     match = _SCHEME.match(referrer)
     if match is None:
         return False

@@ -233,7 +233,7 @@ class CookiePath:
         referrer = request.header("Referer")
         if not referrer or redirect_count(request) > 0:
             return None
-        origin = request.address.origin
+        origin = request.origin
         if not is_of_other_origin(referrer, origin):
             return None
         if frontend.is_known_referrer(referrer, origin):

@@ -118,10 +118,15 @@ class RequestContext:
         environ = self._environ
         path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
         return Address(
-            origin=origin_of(self._scheme(), self._host()),
+            origin=self.origin,
             path=encode_path(path),
             query=encode_query(environ.get("QUERY_STRING", "")),
         )
+
+    @property
+    def origin(self) -> str:
+        """The origin of the public address."""
+        return origin_of(self._scheme(), self._host())
 
     def _scheme(self) -> str:
         """The forwarded scheme, if anything but the server says by what name it was reached."""

@@ -59,7 +59,7 @@ class Links:
 
 
 def _way_back(asked: RequestContext, return_to: str | None) -> str:
-    origin = asked.address.origin
+    origin = asked.origin
     if return_to is None:
         return return_address(asked, f"{origin}/")
     back = safe_return_url(return_to, origin) or "/"

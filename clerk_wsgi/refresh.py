@@ -48,7 +48,7 @@ def refresh_session(
         "format": "cookie",
         "expired_token": cookies.session,
         "refresh_token": refresh_token,
-        "request_origin": request.address.origin,
+        "request_origin": request.origin,
         "request_headers": _shown_headers(request),
     }
     try:

@@ -129,7 +129,7 @@ def _to_sign_in(error: ClerkError) -> Redirect | None:
     asked = _context(clerk, environ)
     if not wants_page(asked):
         return None
-    back = return_address(asked, f"{asked.address.origin}/")
+    back = return_address(asked, f"{asked.origin}/")
     try:
         if _is_at(clerk.sign_in_url(), asked.address):
             return None  # the sign-in page itself, which is not public

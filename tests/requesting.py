@@ -36,6 +36,10 @@ class Asked:
         return self.headers.get(name, "")
 
     @property
+    def origin(self) -> str:
+        return self.address.origin
+
+    @property
     def parameters(self) -> dict[str, list[str]]:
         return parse_qs(self.address.query, keep_blank_values=True)
 

@@ -57,7 +57,7 @@ def _pages(clerk: Clerk | None, environ: Mapping[str, Any]) -> dict[str, str | N
         return {}
     trust_forwarded = clerk.settings.trust_forwarded
     asked = RequestContext(environ, CookieReader(()).read, trust_forwarded=trust_forwarded)
-    back = return_address(asked, f"{asked.address.origin}/")
+    back = return_address(asked, f"{asked.origin}/")
     return {
         "clerk_sign_in_url": _address(clerk.sign_in_url, back),
         "clerk_sign_up_url": _address(clerk.sign_up_url, back),

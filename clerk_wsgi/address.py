@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 # host[:port], and nothing that could move the rest of an address (rule D7).
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?")
+_PORT = re.compile(r":([0-9]*)\Z")
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
 
@@ -39,14 +40,13 @@ def is_ipv6(text: str) -> bool:
 
 def origin_of(scheme: str, host: str) -> str:
     """Return ``scheme://host[:port]``, lower case and without the scheme's default port."""
-    name, _, port = host.lower().rpartition(":") if _has_port(host) else (host.lower(), "", "")
-    number = str(int(port)) if port else ""
+    host = host.lower()
+    port = _PORT.search(host) if ":" in host else None
+    if port is None:
+        return f"{scheme}://{host}"
+    number = str(int(port[1])) if port[1] else ""
     shown = "" if number in ("", _DEFAULT_PORTS.get(scheme)) else f":{number}"
-    return f"{scheme}://{name}{shown}"
-
-
-def _has_port(host: str) -> bool:
-    return bool(re.search(r":[0-9]*\Z", host))
+    return f"{scheme}://{host[: port.start()]}{shown}"
 
 
 def parse_origin(url: str) -> str | None:

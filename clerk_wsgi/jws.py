@@ -124,7 +124,8 @@ def parse_object(data: bytes) -> dict[str, Any]:
     """Parse a JSON object from UTF-8 bytes, or raise ``Malformed``."""
     try:
         text = data.decode("utf-8")
-        _refuse_depth(text)
+        if text.count("{") + text.count("[") > MAX_DEPTH:
+            _refuse_depth(text)
         value = _decode(text)
         if "\\" in text and _SURROGATE.search(text):
             _refuse_lone_surrogates(value)
@@ -145,8 +146,6 @@ def _decode(text: str) -> object:
 
 
 def _refuse_depth(text: str) -> None:
-    if text.count("{") + text.count("[") <= MAX_DEPTH:
-        return
     depth = 0
     for match in _NESTING.finditer(text):
         bracket = match[0]

@@ -83,7 +83,7 @@ def test_what_a_request_costs_is_a_table_of_ratios_a_row() -> None:
     assert re.fullmatch(r"One bare verification: \d+\.\d µs \(median\)", unit)
     fetched = "keys fetched, per 1,000 requests"
     rows = rows_of(table, "request", "× a verification", "quartiles", "µs", fetched)
-    assert len(rows) == 12 + 3 + 5
+    assert len(rows) == 13 + 3 + 5
     assert all(
         re.fullmatch(f"{NUMBER};{RANGE};{NUMBER};{NUMBER}", ";".join(row[1:])) for row in rows
     )
@@ -119,7 +119,7 @@ def test_peers_that_are_not_installed_are_one_line_and_no_rows(tmp_path: Path) -
     path = f"{tmp_path}:{PROJECT}"
     done = run("in_process.py", "--rounds", "2", "--batch", "2", PYTHONPATH=path)
     _, table, rest = parts_of(done, "What one request costs, in process")
-    assert len(table.splitlines()) == 2 + 12
+    assert len(table.splitlines()) == 2 + 13
     assert rest == "not installed: PyJWT, clerk-backend-api, @clerk/backend (see --node)"
 
 

@@ -92,7 +92,7 @@ class Requests:
 
     def page_load(self) -> Variables:
         """The cookies of that browser, which follows a link from another page of the site."""
-        return {**self.signed_in(), **_variables(HTTP_SEC_FETCH_DEST="document")}
+        return {**self.signed_in(), **_variables(**_NAVIGATION)}
 
     def client_token(self) -> Variables:
         """The cookies of a browser whose token is of its client, as Clerk once made them."""
@@ -154,6 +154,13 @@ _OTHERS = (
     "_ga=GA1.1.1234567890.1700000000; theme=dark; lang=en;"
     " csrftoken=0123456789abcdef0123456789abcdef"
 )
+
+
+_NAVIGATION = {
+    "HTTP_ACCEPT": "text/html,application/xhtml+xml,*/*;q=0.8",
+    "HTTP_SEC_FETCH_DEST": "document",
+    "HTTP_SEC_FETCH_MODE": "navigate",
+}
 
 
 def _segment(text: str) -> str:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .authorization import Reverification
     from .defaults import clients, organizations, sessions, users
     from .guards import protect, require
+    from .links import Links
     from .models import Client, Organization, OrganizationMembership, User
     from .requirements import Requirement
     from .returning import safe_return_url
@@ -45,6 +46,7 @@ __all__ = [
     "ConfigurationError",
     "Forbidden",
     "Handshake",
+    "Links",
     "M2MAuth",
     "MachineAuth",
     "OAuthAuth",
@@ -85,6 +87,7 @@ __version__ = "0.1.0"
 # Imported when somebody asks for them: the import of the package stays quick.
 _LATER = {
     "Client": "models",
+    "Links": "links",
     "Organization": "models",
     "OrganizationMembership": "models",
     "Redirect": "signing",

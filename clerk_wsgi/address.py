@@ -67,7 +67,7 @@ def parse_origin(url: str) -> str | None:
 def is_of_other_origin(referrer: str, origin: str) -> bool:
     """Say whether a ``Referer`` names a page of another origin; junk names none."""
     if referrer.startswith(f"{origin}/"):
-        return False  # as nearly all of them
+        return False  # nearly every referrer is a page of the same site
     match = _SCHEME.match(referrer)
     if match is None:
         return False

@@ -188,7 +188,7 @@ class Auth:
     pair of minutes since the first and the second factor, -1 for never.
     """
 
-    # In __dict__ is the visitor alone, once there is one: two threads cannot both put theirs there.
+    # __dict__ holds nothing but the visitor, once received: setdefault lets one thread's in.
     __slots__ = ("__dict__", "_host", "_said")
 
     _said: _Said
@@ -306,12 +306,12 @@ class Auth:
     def _received(self) -> Visitor:
         """Return the visitor of this request, who is received when first asked about."""
         known: dict[str, Visitor] = self.__dict__
-        if "visitor" not in known:
+        if "_visitor" not in known:
             if self._host is None:
                 raise LookupError("who this is in full is known in a wrapped application alone")
             visitor = self._host.receive(user_id=self.user_id, organization_id=self.org_id)
-            known.setdefault("visitor", visitor)  # a second thread's gives way to the first's
-        return known["visitor"]
+            known.setdefault("_visitor", visitor)  # a second thread's gives way to the first's
+        return known["_visitor"]
 
     def has(
         self,
@@ -352,7 +352,7 @@ class Auth:
         )
 
 
-# As object.__setattr__ would, which has to look for them first: every request makes an Auth.
+# Every request makes an Auth, and object.__setattr__ would look each slot up.
 _put_said, _put_host = (Auth.__dict__[name].__set__ for name in ("_said", "_host"))
 
 

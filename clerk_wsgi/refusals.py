@@ -44,7 +44,7 @@ def refusal_for(reason: str, message: str, cause: Exception | None = None) -> Cl
         error = ClerkUnavailable(message, reason=reason, retry_after=retry_after)
     else:
         error = Unauthenticated(message)
-        error.reason = reason
+        error.reason = reason  # cheaper than by keyword, and every anonymous request pays
     if cause is not None:
         error.__cause__ = cause
     return error

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from bottle import Bottle, HTTPError, redirect, request, response, template
 
-from clerk_wsgi import Requirement, sign_out
+from clerk_wsgi import Forbidden, Requirement, sign_out
 from clerk_wsgi.integrations.bottle import ClerkPlugin, account_url, sign_in_url, sign_up_url
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ LAYOUT = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>{{title}}</title><h1>{{title}}</h1>
 <nav><a href="/">Home</a> <a href="/notes">Your notes</a> <a href="/team">Your team</a>
 % if auth:
-  <a href="{{account_url()}}">Your account</a>
+  <a href="/account">Your account</a>
   <form method="post" action="/sign-out"><button>Sign out</button></form>
 % else:
   <a href="{{sign_in_url()}}">Sign in</a> <a href="{{sign_up_url()}}">Sign up</a>
@@ -44,7 +44,10 @@ NOTES = """
 """
 TEAM = "<p>{{auth.org_slug}} is yours to look after, {{auth.user.first_name}}.</p>"
 
-LINKS = {"account_url": account_url, "sign_in_url": sign_in_url, "sign_up_url": sign_up_url}
+NOT_FOR_YOU = """
+<p>It is for the admins of a team. You choose yours in <a href="/account">your account</a>.</p>
+"""
+LINKS = {"sign_in_url": sign_in_url, "sign_up_url": sign_up_url}
 
 app = Bottle()
 app.install(ClerkPlugin())
@@ -80,6 +83,11 @@ def keep_note(auth: Auth) -> None:
     redirect("/notes", 303)
 
 
+@app.get("/account", clerk=True)
+def account() -> None:
+    redirect(account_url("/"), 303)
+
+
 @app.post("/sign-out")
 def leave() -> Redirect:
     return sign_out(request)
@@ -103,8 +111,9 @@ def forget_notes(auth: Auth) -> None:
 
 
 @app.error(403)
-def forbidden(_error: HTTPError) -> Any:
-    return page("This is not for you")
+def forbidden(error: HTTPError) -> Any:
+    lacks_role = isinstance(error.exception, Forbidden)
+    return page("This is not for you", NOT_FOR_YOU if lacks_role else "")
 
 
 @app.error(404)

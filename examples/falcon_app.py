@@ -18,8 +18,13 @@ from typing import Any
 
 import falcon
 
-from clerk_wsgi import Auth, Forbidden, sign_out
+from clerk_wsgi import Auth, Forbidden, Links, sign_out
 from clerk_wsgi.integrations.falcon import ClerkRequest, Refused, install, require
+
+NOT_FOR_YOU = (
+    "<p>It is for the admins of an organization."
+    ' You choose yours in <a href="/account">your account</a>.</p>'
+)
 
 
 class Home:
@@ -30,8 +35,7 @@ class Home:
             show(resp, "Welcome", '<p>Please <a href="/notes">sign in</a>.</p>')
             return
         links = '<p><a href="/notes">Notes</a> <a href="/organization">Organization</a></p>'
-        account = escape(req.env["clerk.instance"].account_url(req.uri), quote=True)
-        links += f'<p><a href="{account}">Your account</a></p>'
+        links += '<p><a href="/account">Your account</a></p>'
         leave = '<form method="post" action="/sign-out"><button>Sign out</button></form>'
         show(resp, "Welcome back", links, leave)
 
@@ -91,11 +95,19 @@ class SignOut:
         raise sign_out(req)
 
 
-def refused(_req: falcon.Request, resp: falcon.Response, refusal: Refused, _params: Any) -> None:
-    """Tell people who lack the role; all others get the answer as it is."""
-    if isinstance(refusal.error, Forbidden) and not refusal.error.data:
-        text = "<p>It is for the admins of a team. You choose yours in your account.</p>"
-        show(resp, "This is not for you", text, '<p><a href="/">Home</a></p>')
+@require
+class Account:
+    """Clerk's page of the account, where people choose their organization."""
+
+    def on_get(self, req: ClerkRequest, resp: falcon.Response) -> None:
+        raise falcon.HTTPSeeOther(Links(lambda: req).account_url("/"))
+
+
+def refused(req: falcon.Request, resp: falcon.Response, refusal: Refused, _params: Any) -> None:
+    """Show a page to people who lack the role; all others get the answer as it is."""
+    lacks_role = isinstance(refusal.error, Forbidden) and not refusal.error.data
+    if lacks_role and "text/html" in req.accept:
+        show(resp, "This is not for you", NOT_FOR_YOU)
 
 
 def auth_of(req: ClerkRequest) -> Auth:
@@ -117,5 +129,6 @@ app.add_error_handler(Refused, refused)
 app.add_route("/", Home())
 app.add_route("/me", Me())
 app.add_route("/notes", Notes())
+app.add_route("/account", Account())
 app.add_route("/organization", Organization())
 app.add_route("/sign-out", SignOut())

@@ -27,7 +27,13 @@ from flask import (
 )
 
 from clerk_wsgi import sign_out
-from clerk_wsgi.integrations.flask import FlaskClerk, current_auth, current_user, require
+from clerk_wsgi.integrations.flask import (
+    FlaskClerk,
+    account_url,
+    current_auth,
+    current_user,
+    require,
+)
 
 if TYPE_CHECKING:
     from flask import Response
@@ -38,7 +44,7 @@ LAYOUT = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>{{ title }}</title><h1>{{ title }}</h1>
 <nav><a href="/">Home</a> <a href="/notes">Your notes</a> <a href="/team/">Your team</a>
 {% if auth %}
-  <a href="{{ account_url() }}">Your account</a>
+  <a href="/account">Your account</a>
   <form method="post" action="/sign-out"><button>Sign out</button></form>
 {% else %}
   <a href="{{ sign_in_url() }}">Sign in</a> <a href="{{ sign_up_url() }}">Sign up</a>
@@ -49,7 +55,9 @@ NOTES = """
 <ul>{% for note in notes %}<li>{{ note }}</li>{% endfor %}</ul>
 <form method="post"><input name="note" required><button>Keep</button></form>
 """
-NOT_FOR_YOU = "<p>It is for the admins of a team. You choose yours in your account.</p>"
+NOT_FOR_YOU = """
+<p>It is for the admins of a team. You choose yours in <a href="/account">your account</a>.</p>
+"""
 TEAM = "<p>{{ auth.org_slug }} is yours to look after, {{ current_user.first_name }}.</p>"
 
 clerk = FlaskClerk()
@@ -81,6 +89,12 @@ def notes() -> str:
 def keep_note() -> ResponseReturnValue:
     own_notes().append(request.form["note"])
     return redirect(url_for("pages.notes"), 303)
+
+
+@pages.get("/account")
+@require
+def account() -> ResponseReturnValue:
+    return redirect(account_url("/"), 303)
 
 
 @pages.post("/sign-out")

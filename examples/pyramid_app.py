@@ -20,15 +20,16 @@ from pyramid.csrf import CookieCSRFStoragePolicy, get_csrf_token
 from pyramid.httpexceptions import HTTPSeeOther
 from pyramid.response import Response
 
-from clerk_wsgi import Auth, Forbidden, sign_out
+from clerk_wsgi import Auth, Forbidden, Links, sign_out
 from clerk_wsgi.integrations.pyramid import require
 
 if TYPE_CHECKING:
-    from clerk_wsgi import Clerk
     from clerk_wsgi.integrations.pyramid import ClerkRequest
 
 NOTES = "notes"  # in the registry: everybody's notes by user, as long as the process lives
-NOT_FOR_YOU = "<p>It is for the admins of a team. You choose yours in your account.</p>"
+NOT_FOR_YOU = """
+<p>It is for the admins of a team. You choose yours in <a href="/account">your account</a>.</p>
+"""
 NOTE_FIELDS = '<input name="note" required><button>Keep</button>'
 
 
@@ -57,9 +58,7 @@ def home_page(request: ClerkRequest) -> Any:
     links = '<p><a href="/notes">Your notes</a> <a href="/team">Your team</a></p>'
     if not request.clerk:
         return page("Welcome", links)
-    clerk: Clerk = request.environ["clerk.instance"]
-    account = escape(clerk.account_url(request.url), quote=True)
-    links += f'<p><a href="{account}">Your account</a></p>'
+    links += '<p><a href="/account">Your account</a></p>'
     return page("Welcome back", links + form(request, "/sign-out", "<button>Sign out</button>"))
 
 
@@ -82,10 +81,13 @@ def team_page(request: ClerkRequest) -> Any:
 
 
 def forbidden_page(_error: Forbidden, request: ClerkRequest) -> Any:
-    """Tell people who lack the role; callers of the API get Clerk's JSON, or no body."""
     response = page("This is not for you", NOT_FOR_YOU)
     response.status = 403
     return response
+
+
+def account_page(request: ClerkRequest) -> Any:
+    return HTTPSeeOther(Links(lambda: request).account_url("/"))
 
 
 def leave(request: ClerkRequest) -> Any:
@@ -143,7 +145,9 @@ def add_pages(config: Any) -> None:
     config.add_view(keep_note, route_name="notes", request_method="POST", clerk_require=True)
     config.add_route("team", "/team")
     config.add_view(team_page, route_name="team", clerk_require={"role": "org:admin"})
-    config.add_exception_view(forbidden_page, context=Forbidden, header="Accept:text/html")
+    config.add_exception_view(forbidden_page, context=Forbidden, route_name="team")
+    config.add_route("account", "/account")
+    config.add_view(account_page, route_name="account", clerk_require=True)
     config.add_route("sign_out", "/sign-out")
     config.add_view(leave, route_name="sign_out", request_method="POST")
 

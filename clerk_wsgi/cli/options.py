@@ -36,7 +36,7 @@ def command_parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line; ``options.command`` says what to do."""
     parser = argparse.ArgumentParser(
         prog="clerk-wsgi",
-        description="A local Clerk, and WSGI applications that know who is signed in.",
+        description="Run a local Clerk, or a WSGI application that knows who is signed in.",
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")

@@ -70,6 +70,18 @@ def launched() -> Iterator[Browser]:
         browser.close()
 
 
+def settled(page: Page, look: Callable[[Page], str], wanted: str) -> str:
+    """Return what is seen in a page as soon as it is what is wanted, at the latest in 5 seconds.
+
+    A field that has the focus from the start gets it a moment after the page was loaded.
+    """
+    for _ in range(250):
+        if look(page) == wanted:
+            break
+        page.wait_for_timeout(20)
+    return look(page)
+
+
 class Window:
     """Pages that share cookies; it notes errors, and every request that leaves this machine."""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ..processes import Running
-from .browsers import PHONE
+from .browsers import PHONE, settled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -140,25 +140,25 @@ def test_the_keyboard_alone_does_it_in_a_sensible_order(demo: Demo, plain_window
     assert order == ["Home", "Private", "Sign in", "Sign in"]
     press(page, "Enter")
     page.wait_for_url(WHOLE_ADDRESS)
-    assert focused(page) == "Email address or username"
+    assert settled(page, focused, "Email address or username") == "Email address or username"
     assert outline(page) == ("solid", 3)
     page.keyboard.type(demo.identifier)
     press(page, "Tab")
-    assert focused(page) == "Password"
+    assert settled(page, focused, "Password") == "Password"
     assert outline(page) == ("solid", 3)
     page.keyboard.type(demo.password)
     press(page, "Tab")
-    assert focused(page) == "Sign in"
+    assert settled(page, focused, "Sign in") == "Sign in"
     assert outline(page) == ("solid", 3)
     press(page, "Enter")
     page.wait_for_url(demo.home)
     assert ADA in plain_window.text
     press(page, "Tab", "Tab", "Tab")
-    assert focused(page) == "Sign out"
+    assert settled(page, focused, "Sign out") == "Sign out"
     press(page, "Enter")
     page.wait_for_url(re.compile("/sign-out"))
     press(page, "Tab")
-    assert focused(page) == "Sign out"
+    assert settled(page, focused, "Sign out") == "Sign out"
     press(page, "Enter")
     page.wait_for_url(demo.home)
     assert NOBODY in plain_window.text
@@ -183,7 +183,7 @@ def test_what_was_wrong_is_said_at_its_field(
     assert page.locator(f"#{description}").inner_text() == problem
     assert field.get_attribute("aria-invalid") == "true"
     assert page.locator("[aria-invalid]").count() == 1
-    assert focused(page) == label
+    assert settled(page, focused, label) == label
     assert page.get_by_label("Email address or username").input_value() == identifier
     assert page.get_by_label("Password").input_value() == ""
     assert page.title().startswith("Error: ")

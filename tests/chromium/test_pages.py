@@ -11,7 +11,7 @@ import pytest
 from clerk_wsgi.emulator import DEMO_PASSWORD
 from clerk_wsgi.testing import start_emulator
 
-from .browsers import DESKTOP, PHONE
+from .browsers import DESKTOP, PHONE, settled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -151,7 +151,7 @@ def test_the_keyboard_alone_signs_in_twice_chooses_and_signs_out(
 ) -> None:
     page = plain_window.page
     plain_window.load(address(clerk, "sign-in"))
-    assert focused(page) == "Email address or username"
+    assert settled(page, focused, "Email address or username") == "Email address or username"
     for who, password in (("ada@example.com", DEMO_PASSWORD), ("grace", PASSWORD)):
         if focused(page) != "Email address or username":
             press_until(page, "Email address or username")
@@ -182,7 +182,7 @@ def test_the_first_field_that_is_wrong_has_the_focus_and_says_why(
     plain_window.load(address(clerk, "sign-in"))
     page.locator("form").evaluate("form => { form.noValidate = true }")
     page.get_by_role("button", name="Sign in").click()
-    assert focused(page) == "Email address or username"
+    assert settled(page, focused, "Email address or username") == "Email address or username"
     for label, problem in (
         ("Email address or username", "Enter your email address or username."),
         ("Password", "Enter your password."),

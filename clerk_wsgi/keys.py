@@ -319,6 +319,8 @@ class RemoteKeys:
 
     def _fly(self, flight: _Flight) -> None:
         outcome: dict[str, VerificationKey] | _Failure = _ABORTED
+        # Clerk sees when a fetch is sent, which a busy processor may delay: pauses count from then.
+        self._last_start = self._monotonic()
         try:
             outcome = self._load()
         finally:  # whatever was raised: nobody waits for a flight that has ended

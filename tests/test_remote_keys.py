@@ -193,6 +193,25 @@ def test_a_cold_start_without_clerk_costs_a_fetch_a_second_and_nobody_waits_in_b
     assert clerk.calls == 6
 
 
+def test_the_second_counts_from_when_a_fetch_was_sent(clerk: Clerk, clock: FrozenClock) -> None:
+    """Not from when it was wanted: its thread may have to wait for the processor."""
+    delays = iter([0.6])
+
+    def read_late() -> float:
+        if threading.current_thread().name == "clerk-wsgi-keys":
+            clock.now += next(delays, 0.0)
+        return clock.now
+
+    keys = RemoteKeys(clerk, monotonic=read_late)
+    clerk.answer = OUTAGE
+    calls = []
+    for now in (1000.0, 1000.9, 1001.5, 1001.7):
+        clock.now = now
+        assert outcome(keys, "ins_k1") is KeysUnavailable
+        calls.append(clerk.calls)
+    assert calls == [1, 1, 1, 2]
+
+
 def test_each_failure_is_an_exception_of_its_own(keys: RemoteKeys, clerk: Clerk) -> None:
     clerk.answer = OUTAGE
     errors = []

@@ -20,7 +20,7 @@ from .rows import (
     summary,
     table,
 )
-from .upstream import is_once_a_second, most_within, running
+from .upstream import most_within, running
 
 STRICT, LAX = visit("t", "user_1", "/strict"), visit("t", "user_1", "/lax")
 STRANGER = visit("t", None, "/lax")
@@ -91,8 +91,6 @@ def test_a_row_counts_what_went_wrong() -> None:
 def test_a_busy_stretch_is_found() -> None:
     assert most_within(1.0, [0.0, 0.9, 1.0, 1.5, 1.8, 5.0]) == 4
     assert most_within(1.0, []) == 0
-    assert is_once_a_second(1, [0.0, 1.6, 2.05])  # late by a half, then in time
-    assert not is_once_a_second(1, [0.0, 0.5, 1.0, 1.5])
 
 
 def test_an_upstream_goes_and_comes_back_on_its_port() -> None:

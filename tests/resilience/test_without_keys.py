@@ -14,7 +14,7 @@ from .people import K1
 from .restarts import Restarts, WornOut, kill_one, restarts, worn_out
 from .rows import Row, bad, is_right, is_right_or_unavailable, is_unavailable
 from .scenarios import outcomes, side_by_side
-from .upstream import is_once_a_second, running
+from .upstream import most_within, running
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -74,7 +74,7 @@ def test_a_cold_start_costs_each_worker_one_fetch_a_second(
 ) -> None:
     fetched_at = runs.cold[kind].result().fetched_at[f"cold start: {name}"]
     assert fetched_at
-    assert is_once_a_second(WORKERS[kind], fetched_at)
+    assert most_within(0.9, fetched_at) <= WORKERS[kind]
 
 
 @each_kind
@@ -89,7 +89,7 @@ def test_keys_that_are_too_old_are_503_and_no_sign_out(kind: str, runs: Runs) ->
     run, name = runs.cold[kind].result(), "keys older than `stale_keys`"
     assert run.shots[name]
     assert bad(run.shots[name], is_unavailable) == []
-    assert is_once_a_second(WORKERS[kind], run.fetched_at[name])
+    assert most_within(0.9, run.fetched_at[name]) <= WORKERS[kind]
 
 
 @each_kind

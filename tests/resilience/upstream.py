@@ -107,15 +107,6 @@ def running(*minters: Minter) -> Iterator[Upstream]:
         upstream.stop()
 
 
-def is_once_a_second(workers: int, times: list[float]) -> bool:
-    """Say whether each of so many workers asked once a second at most.
-
-    The times are those when a question arrived. A worker that has to wait for the processor is late
-    with one question and in time with the next, so single seconds say nothing.
-    """
-    return most_within(2.1, times) <= 3 * workers
-
-
 def most_within(seconds: float, times: list[float]) -> int:
     """Return how many of the times lie in the busiest stretch of so many seconds."""
     return max((sum(start <= t < start + seconds for t in times) for start in times), default=0)
